@@ -1,0 +1,103 @@
+//! `holdfs bucket`: ls, create, remove.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use futures_util::TryStreamExt;
+use serde_json::{Value, json};
+
+use crate::base::timestamp;
+use crate::cli::terminal::{Answer, Reader};
+use crate::cli::{Failure, Outcome};
+use crate::s3::Client;
+use crate::s3::ops::{Bucket, CreateBucket, DeleteBucket, ListBuckets};
+use crate::s3::settings::{PutSetting, Versioning, VersioningStatus};
+use crate::s3::transfer::pages;
+
+#[derive(Args, Debug)]
+pub struct BucketArgs {
+    #[command(subcommand)]
+    pub command: BucketCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum BucketCommand {
+    /// List the buckets, one a line.
+    Ls {
+        /// Only names that start so.
+        #[arg(long)]
+        prefix: Option<String>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Create a bucket.
+    Create {
+        #[arg(value_name = "BUCKET")]
+        bucket: String,
+        /// Allow legal holds and retention; switches versioning on. Cannot be undone.
+        #[arg(long)]
+        object_lock: bool,
+        /// Keep old versions.
+        #[arg(long)]
+        versioning: bool,
+        /// Where, for a store with several regions.
+        #[arg(long, value_name = "REGION")]
+        location: Option<String>,
+    },
+    /// Remove an empty bucket.
+    Remove {
+        #[arg(value_name = "BUCKET")]
+        bucket: String,
+    },
+}
+
+/// All these answers are small and come at once, or not at all.
+const FIRST_ANSWER: Duration = Duration::from_secs(7);
+
+pub async fn run(args: BucketArgs, client: &Client) -> Outcome {
+    let client = &client.with_deadline(FIRST_ANSWER);
+    match args.command {
+        BucketCommand::Ls { prefix, json } => ls(client, prefix, json).await,
+        BucketCommand::Create { bucket, object_lock, versioning, location } => {
+            create(client, CreateBucket { bucket, object_lock, location }, versioning).await
+        }
+        BucketCommand::Remove { bucket } => Ok(client.send(&DeleteBucket { bucket }).await?),
+    }
+}
+
+async fn ls(client: &Client, prefix: Option<String>, json: bool) -> Outcome {
+    let mut buckets =
+        pin!(pages::buckets(client, ListBuckets { prefix: prefix.clone(), continuation_token: None }));
+    let mut answer = Answer::to_stdout();
+    while let Some(bucket) = buckets.try_next().await? {
+        // Most stores do not know the parameter and list all.
+        if !bucket.name.starts_with(prefix.as_deref().unwrap_or_default()) {
+            continue;
+        }
+        let line = if json { described(&bucket).to_string() } else { answer.name(&bucket.name).into_owned() };
+        if answer.line(line)? == Reader::Left {
+            return Ok(());
+        }
+    }
+    answer.finish()
+}
+
+fn described(bucket: &Bucket) -> Value {
+    json!({ "name": bucket.name, "created": bucket.created.map(timestamp::rfc3339), "region": bucket.region })
+}
+
+async fn create(client: &Client, bucket: CreateBucket, versioning: bool) -> Outcome {
+    client.send(&bucket).await.map_err(|error| match error.code() {
+        "IllegalLocationConstraintException" => {
+            Failure::refused(format!("{error}. Say where the bucket shall be with --location REGION."))
+        }
+        _ => error.into(),
+    })?;
+    if versioning {
+        let document = Versioning { status: Some(VersioningStatus::Enabled), mfa_delete: None };
+        client.send(&PutSetting { bucket: bucket.bucket, document }).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The command line: one file per command, and here what is common to all.
+//!
+//! `main` turns the arguments into a [`Command`] (also when the program was called as `mount.holdfs`), runs it
+//! and turns its [`Outcome`] into an exit status: 0 done, 1 refused or failed, 2 usage, 3 environment. What a
+//! command found goes to stdout, what people should know goes to stderr. No flag takes a secret.
+
+pub mod bucket;
+mod demo;
+mod doctor;
+pub mod failure;
+mod journal;
+mod mount;
+pub mod object;
+pub mod options;
+mod reference;
+mod runtime;
+mod serve;
+mod status;
+mod sync;
+pub mod terminal;
+mod umount;
+
+pub use failure::{Exit, Failure, Outcome};
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::s3::Client;
+
+/// Mounts buckets of any S3-compatible store as a file system.
+#[derive(Parser, Debug)]
+#[command(name = "holdfs", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Credentials come from the standard AWS places (environment, profiles, container, instance); \
+no flag takes a secret.\nExit status: 0 done, 1 refused or failed, 2 usage, 3 something in the environment."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Mount(mount::Args),
+    Umount(umount::Args),
+    Status(status::Args),
+    Sync(sync::Args),
+    Doctor(doctor::Args),
+    Journal(journal::Args),
+    /// Lists, creates and removes buckets.
+    Bucket(OnStore<bucket::BucketArgs>),
+    /// Works on objects key by key, without a mount.
+    Object(OnStore<object::ObjectArgs>),
+    Serve(serve::Args),
+    Demo(demo::Args),
+    #[command(hide = true)]
+    Reference(reference::Args),
+}
+
+/// A command that talks to a store: its own arguments, and those that say which store.
+#[derive(clap::Args, Debug)]
+pub struct OnStore<A: clap::Args> {
+    #[command(flatten)]
+    args: A,
+    #[command(flatten)]
+    store: options::StoreArgs,
+}
+
+impl<A: clap::Args> OnStore<A> {
+    fn run(self, run: impl AsyncFnOnce(A, Client) -> Outcome) -> Outcome {
+        let options = self.store.options()?;
+        runtime::block_on(async { run(self.args, options::client(&options)?).await })
+    }
+}
+
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
+            Self::Mount(args) => args.run(),
+            Self::Umount(args) => args.run(),
+            Self::Status(args) => args.run(),
+            Self::Sync(args) => args.run(),
+            Self::Doctor(args) => args.run(),
+            Self::Journal(args) => args.run(),
+            Self::Bucket(on) => on.run(async |args, client| bucket::run(args, &client).await),
+            Self::Object(on) => on.run(async |args, client| object::run(args, &client).await),
+            Self::Serve(args) => args.run(),
+            Self::Demo(args) => args.run(),
+            Self::Reference(args) => args.run(),
+        }
+    }
+}
+
+/// Parses, dispatches, reports: the whole program.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let arguments = mount::arguments_of_mount_helper(arguments);
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => failure::report(cli.command.run()),
+        Err(error) => {
+            // Also the way of --help and --version, which clap prints to stdout with status 0.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(Exit::Usage as u8) } else { ExitCode::SUCCESS }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Removing objects and versions, one or many at a time.
+
+use s3s::dto::{
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error,
+    ObjectIdentifier,
+};
+use s3s::{S3Request, S3Response, S3Result};
+
+use super::object::found_unless;
+use super::wire::{self, bypass, shown_version, version_id};
+use super::{Api, ignored};
+use crate::embedded::storage::bucket::Deletion;
+use crate::embedded::storage::condition::{Etags, WriteConditions};
+use crate::embedded::storage::lock::Bypass;
+use crate::embedded::storage::refusal::Refusal;
+
+impl Api {
+    pub(super) async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let conditions = found_unless(wire::write_conditions(&request.headers)?, ignored(&request));
+        let input = request.input;
+        let bypass = bypass(input.bypass_governance_retention);
+        let deletion = self.delete(&input.bucket, &input.key, input.version_id, &conditions, bypass).await?;
+        let output = DeleteObjectOutput {
+            delete_marker: deletion.marker.then_some(true),
+            version_id: deletion.version.as_ref().and_then(|id| shown_version(id, true)),
+            ..Default::default()
+        };
+        Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+    }
+
+    async fn delete(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<String>,
+        conditions: &WriteConditions,
+        bypass: Bypass,
+    ) -> Result<Deletion, Refusal> {
+        let version = version_id(version);
+        self.store
+            .write(bucket, |bucket, scope, stamp| {
+                if conditions.if_match.is_some() {
+                    bucket.check(key, conditions)?;
+                }
+                bucket.delete(scope, key, version.as_ref(), bypass, stamp)
+            })
+            .await
+    }
+
+    /// Every key succeeds or fails by itself.
+    pub(super) async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let input = request.input;
+        self.store.read(&input.bucket, |_| Ok(()))?;
+        let objects = input.delete.objects;
+        let malformed = || {
+            Refusal::new(
+                400,
+                "MalformedXML",
+                "The XML you provided was not well-formed or did not \
+                                                              validate against our published schema",
+            )
+        };
+        let nameless = objects.iter().any(|object| object.key.is_empty());
+        if objects.is_empty() || objects.len() > self.store.limits.delete_keys_max || nameless {
+            return Err(malformed().into());
+        }
+        let bypass = bypass(input.bypass_governance_retention);
+        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        for object in objects {
+            match self.delete_one(&input.bucket, &object, bypass).await {
+                Ok(deletion) => deleted.push(done(object, deletion)),
+                Err(refusal) => errors.push(failed(object, refusal)),
+            }
+        }
+        let quiet = input.delete.quiet == Some(true);
+        Ok(S3Response::new(DeleteObjectsOutput {
+            deleted: (!quiet).then_some(deleted),
+            errors: Some(errors),
+            ..Default::default()
+        }))
+    }
+
+    async fn delete_one(
+        &self,
+        bucket: &str,
+        object: &ObjectIdentifier,
+        bypass: Bypass,
+    ) -> Result<Deletion, Refusal> {
+        let if_match = object.e_tag.as_ref().map(|etag| Etags::List(vec![etag.value().to_owned()]));
+        let conditions = WriteConditions { if_match, if_none_match: None };
+        self.delete(bucket, &object.key, object.version_id.clone(), &conditions, bypass).await
+    }
+}
+
+fn done(object: ObjectIdentifier, deletion: Deletion) -> DeletedObject {
+    let named = object.version_id.is_some();
+    let id = deletion.version.map(|id| id.to_string());
+    DeletedObject {
+        delete_marker: deletion.marker.then_some(true),
+        delete_marker_version_id: id.clone().filter(|_| deletion.marker),
+        key: Some(object.key),
+        version_id: id.filter(|_| named),
+    }
+}
+
+fn failed(object: ObjectIdentifier, refusal: Refusal) -> Error {
+    Error {
+        code: Some(refusal.code.to_owned()),
+        key: Some(object.key),
+        message: Some(refusal.message.into_owned()),
+        version_id: object.version_id,
+    }
+}

@@ -1,0 +1,224 @@
+//! Small translations between the words of `s3s` and those of the storage.
+
+use std::time::SystemTime;
+
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::{self, HeaderValue};
+use s3s::dto::{
+    ChecksumType, ETag, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetentionMode, Timestamp,
+};
+use s3s::{S3Error, S3ErrorCode};
+
+use crate::embedded::storage::algorithm::Algorithm;
+use crate::embedded::storage::checksum::{Checksum, Checksums, Kind};
+use crate::embedded::storage::condition::{Etags, WriteConditions};
+use crate::embedded::storage::lock::{Bypass, Mode, Retention};
+use crate::embedded::storage::refusal::Refusal;
+use crate::embedded::storage::version::{Lock, VersionId};
+
+impl From<Refusal> for S3Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = S3ErrorCode::from_bytes(refusal.code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
+        let mut error = Self::with_message(code, refusal.message);
+        if let Ok(status) = http::StatusCode::from_u16(refusal.status) {
+            error.set_status_code(status);
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(marker) = &refusal.marker {
+            headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+            insert(&mut headers, "x-amz-version-id", &marker.to_string());
+            if refusal.status == 405 {
+                headers.insert(header::ALLOW, HeaderValue::from_static("DELETE"));
+            }
+        }
+        if let Some(etag) = &refusal.etag {
+            insert(&mut headers, "etag", &format!("\"{etag}\""));
+        }
+        if !headers.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            error.set_headers(headers);
+        }
+        error
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+pub fn etag(text: &str) -> ETag {
+    ETag::Strong(text.to_owned())
+}
+
+pub fn system_time(timestamp: &Timestamp) -> SystemTime {
+    SystemTime::from(time::OffsetDateTime::from(timestamp.clone()))
+}
+
+/// All values of a header that lists, joined as RFC 9110 allows.
+pub fn list_header(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(","))
+}
+
+pub fn etags_header(headers: &HeaderMap, name: &str) -> Option<Etags> {
+    list_header(headers, name).as_deref().map(Etags::parse)
+}
+
+/// Of the object that is written or removed. `s3s` does not read them for every operation that has them.
+pub fn write_conditions(headers: &HeaderMap) -> Result<WriteConditions, Refusal> {
+    let conditions = WriteConditions {
+        if_match: etags_header(headers, "if-match"),
+        if_none_match: etags_header(headers, "if-none-match"),
+    };
+    conditions.check_known()?;
+    Ok(conditions)
+}
+
+pub fn bypass(asked: Option<bool>) -> Bypass {
+    if asked == Some(true) { Bypass::Governance } else { Bypass::No }
+}
+
+pub fn version_id(text: Option<String>) -> Option<VersionId> {
+    text.filter(|text| !text.is_empty()).map(VersionId::from)
+}
+
+/// Buckets that never had versioning do not mention versions.
+pub fn shown_version(id: &VersionId, versioned: bool) -> Option<String> {
+    (versioned || *id != VersionId::Null).then(|| id.to_string())
+}
+
+fn mode(text: &str) -> Result<Mode, Refusal> {
+    match text {
+        ObjectLockMode::GOVERNANCE => Ok(Mode::Governance),
+        ObjectLockMode::COMPLIANCE => Ok(Mode::Compliance),
+        _ => Err(Refusal::argument("Unknown wormMode directive.")),
+    }
+}
+
+pub fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Governance => ObjectLockRetentionMode::GOVERNANCE,
+        Mode::Compliance => ObjectLockRetentionMode::COMPLIANCE,
+    }
+}
+
+pub fn retention_mode(mode_of: &ObjectLockRetentionMode) -> Result<Mode, Refusal> {
+    mode(mode_of.as_str())
+}
+
+/// The lock that the headers of a write ask for.
+pub fn asked_lock(
+    mode_of: Option<&ObjectLockMode>,
+    until: Option<&Timestamp>,
+    hold: Option<&ObjectLockLegalHoldStatus>,
+) -> Result<Lock, Refusal> {
+    let retention = match (mode_of, until) {
+        (None, None) => None,
+        (Some(name), Some(until)) => {
+            Some(Retention { mode: mode(name.as_str())?, until: system_time(until) })
+        }
+        _ => {
+            return Err(Refusal::argument(
+                "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
+            ));
+        }
+    };
+    Ok(Lock { retention, legal_hold: hold.map_or(Ok(false), legal_hold)? })
+}
+
+pub fn legal_hold(status: &ObjectLockLegalHoldStatus) -> Result<bool, Refusal> {
+    match status.as_str() {
+        ObjectLockLegalHoldStatus::ON => Ok(true),
+        ObjectLockLegalHoldStatus::OFF => Ok(false),
+        _ => Err(Refusal::new(400, "MalformedXML", "A legal hold is ON or OFF")),
+    }
+}
+
+pub fn hold_status(on: bool) -> ObjectLockLegalHoldStatus {
+    let name = if on { ObjectLockLegalHoldStatus::ON } else { ObjectLockLegalHoldStatus::OFF };
+    ObjectLockLegalHoldStatus::from_static(name)
+}
+
+/// A checksum in the five fields that every reply has for it.
+#[derive(Default)]
+pub struct Sums {
+    pub crc32: Option<String>,
+    pub crc32c: Option<String>,
+    pub crc64nvme: Option<String>,
+    pub sha1: Option<String>,
+    pub sha256: Option<String>,
+    pub kind: Option<ChecksumType>,
+}
+
+impl Sums {
+    pub fn of(checksum: &Checksum) -> Self {
+        let mut sums = Self { kind: Some(kind_name(checksum.kind)), ..Self::default() };
+        sums.set(checksum.algorithm, checksum.value.clone());
+        sums
+    }
+
+    /// Of a part, which has no type.
+    pub fn of_part(checksums: &Checksums, algorithm: Algorithm) -> Self {
+        let mut sums = Self::default();
+        if let Some(value) = checksums.get(&algorithm) {
+            sums.set(algorithm, base64::engine::Engine::encode(&STANDARD, value));
+        }
+        sums
+    }
+
+    fn set(&mut self, algorithm: Algorithm, value: String) {
+        let field = match algorithm {
+            Algorithm::Crc32 => &mut self.crc32,
+            Algorithm::Crc32c => &mut self.crc32c,
+            Algorithm::Crc64Nvme => &mut self.crc64nvme,
+            Algorithm::Sha1 => &mut self.sha1,
+            Algorithm::Sha256 => &mut self.sha256,
+        };
+        *field = Some(value);
+    }
+
+    /// What a request says, by algorithm.
+    pub fn given(self) -> impl Iterator<Item = (Algorithm, String)> {
+        let Self { crc32, crc32c, crc64nvme, sha1, sha256, .. } = self;
+        let pairs = [
+            (Algorithm::Crc32, crc32),
+            (Algorithm::Crc32c, crc32c),
+            (Algorithm::Crc64Nvme, crc64nvme),
+            (Algorithm::Sha1, sha1),
+            (Algorithm::Sha256, sha256),
+        ];
+        pairs.into_iter().filter_map(|(algorithm, value)| Some((algorithm, value?)))
+    }
+}
+
+pub fn kind_name(kind: Kind) -> ChecksumType {
+    ChecksumType::from_static(match kind {
+        Kind::FullObject => ChecksumType::FULL_OBJECT,
+        Kind::Composite => ChecksumType::COMPOSITE,
+    })
+}
+
+pub fn kind(name: &ChecksumType) -> Result<Kind, Refusal> {
+    match name.as_str() {
+        ChecksumType::FULL_OBJECT => Ok(Kind::FullObject),
+        ChecksumType::COMPOSITE => Ok(Kind::Composite),
+        _ => Err(Refusal::request("Value for x-amz-checksum-type header is invalid.")),
+    }
+}
+
+pub fn algorithm(name: &str) -> Result<Algorithm, Refusal> {
+    let unknown = || {
+        Refusal::request(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid \
+                                       types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+        )
+    };
+    Algorithm::parse(name).ok_or_else(unknown)
+}
+
+pub fn http_date(text: &str) -> Option<SystemTime> {
+    crate::base::timestamp::parse_http_date(text)
+}

@@ -1,0 +1,307 @@
+//! One bucket as plain data: its keys with their versions, its uploads, its settings.
+//!
+//! Every change to it is also noted in [`Changes`], which the journal writes down; what is removed travels there
+//! too, so that its bytes stay until no record on disk names them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::condition::WriteConditions;
+use super::lock::{Bypass, DefaultRetention, Retention};
+use super::multipart::{Part, Upload};
+use super::refusal::Refusal;
+use super::version::{About, Lock, Object, PartSummary, Version, VersionId};
+use crate::embedded::blob::Content;
+use crate::embedded::storage::checksum::Checksum;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    #[default]
+    Off,
+    Enabled,
+    Suspended,
+}
+
+/// What a bucket is, besides what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    pub created: SystemTime,
+    pub versioning: Versioning,
+    pub lock: Option<LockRule>,
+}
+
+/// Object lock is on; it cannot be switched off again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockRule {
+    pub default: Option<DefaultRetention>,
+}
+
+pub struct Bucket {
+    pub settings: Settings,
+    /// Of each key the versions in the order of writing: the last is the current one. Never empty.
+    pub keys: BTreeMap<String, Vec<Arc<Version>>>,
+    /// By key, then by id, which grows with time.
+    pub uploads: BTreeMap<String, BTreeMap<String, Upload>>,
+}
+
+/// What the journal has to write down, in order.
+#[derive(Default)]
+pub struct Changes(pub Vec<Change>);
+
+pub enum Change {
+    PutBucket { name: String, settings: Settings },
+    RemoveBucket { name: String },
+    PutVersion { bucket: String, key: String, version: Arc<Version> },
+    RemoveVersion { version: Arc<Version> },
+    PutUpload { bucket: String, upload: Arc<super::multipart::Start> },
+    PutPart { upload: u64, part: Arc<Part>, _replaced: Option<Arc<Part>> },
+    RemoveUpload { upload: Upload },
+}
+
+/// Serial and wall time of one change.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    pub serial: u64,
+    pub now: SystemTime,
+}
+
+impl Stamp {
+    /// Begins with the serial, so that ids sort by age even when the version they name has gone.
+    pub fn id(self) -> String {
+        format!("{:012x}{:020x}", self.serial, fastrand::u128(..1 << 80))
+    }
+
+    fn second(self) -> SystemTime {
+        let since = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(since.as_secs())
+    }
+}
+
+/// An object that is ready to become a version.
+pub struct NewObject {
+    pub content: Content,
+    pub etag: String,
+    pub checksum: Checksum,
+    pub parts: Vec<PartSummary>,
+    pub about: Box<About>,
+    pub lock: Lock,
+}
+
+/// What a delete has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// The marker that was laid, or the version that was removed.
+    pub version: Option<VersionId>,
+    /// A marker was laid, or the removed version was one.
+    pub marker: bool,
+}
+
+/// Names the bucket for [`Changes`].
+pub struct Scope<'a> {
+    pub name: &'a str,
+    pub changes: &'a mut Changes,
+}
+
+impl Scope<'_> {
+    fn put_version(&mut self, key: &str, version: &Arc<Version>) {
+        let (bucket, key, version) = (self.name.to_owned(), key.to_owned(), version.clone());
+        self.changes.0.push(Change::PutVersion { bucket, key, version });
+    }
+
+    fn remove_version(&mut self, version: Arc<Version>) {
+        self.changes.0.push(Change::RemoveVersion { version });
+    }
+
+    pub fn note(&mut self, change: Change) {
+        self.changes.0.push(change);
+    }
+}
+
+impl Bucket {
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, keys: BTreeMap::new(), uploads: BTreeMap::new() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub fn current(&self, key: &str) -> Option<&Arc<Version>> {
+        self.keys.get(key).and_then(|versions| versions.last())
+    }
+
+    /// The version asked for, or the current one; it is an object.
+    pub fn find(&self, key: &str, id: Option<&VersionId>) -> Result<&Arc<Version>, Refusal> {
+        let Some(id) = id else {
+            let version = self.current(key).ok_or_else(Refusal::no_such_key)?;
+            return if version.is_marker() { Err(Refusal::deleted(version.id.clone())) } else { Ok(version) };
+        };
+        let versions = self.keys.get(key).ok_or_else(Refusal::no_such_version)?;
+        let version =
+            versions.iter().find(|version| version.id == *id).ok_or_else(Refusal::no_such_version)?;
+        if version.is_marker() { Err(Refusal::is_marker(id.clone())) } else { Ok(version) }
+    }
+
+    pub fn check(&self, key: &str, conditions: &WriteConditions) -> Result<(), Refusal> {
+        let object = self.current(key).and_then(|version| version.object.as_ref());
+        conditions.check(object.map(|object| object.etag.as_str()))
+    }
+
+    /// The protection of a new version: what its writer asks for, else the bucket's default.
+    pub fn lock_for(&self, asked: Lock, now: SystemTime) -> Result<Lock, Refusal> {
+        let Some(rule) = self.settings.lock else {
+            let bare = asked == Lock::default();
+            return if bare {
+                Ok(asked)
+            } else {
+                Err(Refusal::request("Bucket is missing Object Lock Configuration"))
+            };
+        };
+        Lock::default().may_retain(asked.retention, Bypass::No, now)?;
+        let default = || rule.default.map(|default| default.starting(now));
+        Ok(Lock { retention: asked.retention.or_else(default), ..asked })
+    }
+
+    pub fn put(&mut self, scope: &mut Scope<'_>, key: &str, new: NewObject, stamp: Stamp) -> Arc<Version> {
+        let NewObject { content, etag, checksum, parts, about, lock } = new;
+        let object = Object { content, etag, checksum, parts, about, lock };
+        self.push(scope, key, Some(object), stamp)
+    }
+
+    fn push(
+        &mut self,
+        scope: &mut Scope<'_>,
+        key: &str,
+        object: Option<Object>,
+        stamp: Stamp,
+    ) -> Arc<Version> {
+        let versions = self.keys.entry(key.to_owned()).or_default();
+        let id = match self.settings.versioning {
+            Versioning::Enabled => VersionId::Named(stamp.id()),
+            Versioning::Off | Versioning::Suspended => VersionId::Null,
+        };
+        // Only the version named null is ever replaced, and lock forbids to suspend versioning: it has no lock.
+        if let Some(at) = versions.iter().position(|version| version.id == id) {
+            scope.remove_version(versions.remove(at));
+        }
+        let version = Arc::new(Version { id, serial: stamp.serial, modified: stamp.second(), object });
+        scope.put_version(key, &version);
+        versions.push(version.clone());
+        version
+    }
+
+    /// Removes the version named, for good, or else lays a delete marker (without versioning: removes the object).
+    pub fn delete(
+        &mut self,
+        scope: &mut Scope<'_>,
+        key: &str,
+        id: Option<&VersionId>,
+        bypass: Bypass,
+        stamp: Stamp,
+    ) -> Result<Deletion, Refusal> {
+        match (id, self.settings.versioning) {
+            (Some(id), _) => self.remove(scope, key, id, bypass, stamp.now),
+            (None, Versioning::Off) => {
+                let removed = self.remove(scope, key, &VersionId::Null, bypass, stamp.now)?;
+                Ok(Deletion { version: None, ..removed })
+            }
+            (None, Versioning::Enabled | Versioning::Suspended) => {
+                let marker = self.push(scope, key, None, stamp);
+                Ok(Deletion { version: Some(marker.id.clone()), marker: true })
+            }
+        }
+    }
+
+    /// Removing what is not there is no error in S3.
+    fn remove(
+        &mut self,
+        scope: &mut Scope<'_>,
+        key: &str,
+        id: &VersionId,
+        bypass: Bypass,
+        now: SystemTime,
+    ) -> Result<Deletion, Refusal> {
+        let deletion = |marker| Deletion { version: Some(id.clone()), marker };
+        let Some(versions) = self.keys.get_mut(key) else { return Ok(deletion(false)) };
+        let Some(at) = versions.iter().position(|version| version.id == *id) else {
+            return Ok(deletion(false));
+        };
+        if let Some(object) = &versions[at].object {
+            object.lock.may_remove(bypass, now)?;
+        }
+        let removed = versions.remove(at);
+        if versions.is_empty() {
+            self.keys.remove(key);
+        }
+        let marker = removed.is_marker();
+        scope.remove_version(removed);
+        Ok(deletion(marker))
+    }
+
+    /// Changes what is known about an object; its bytes and its time stay.
+    pub fn edit(
+        &mut self,
+        scope: &mut Scope<'_>,
+        key: &str,
+        id: Option<&VersionId>,
+        edit: impl FnOnce(&mut Object) -> Result<(), Refusal>,
+    ) -> Result<VersionId, Refusal> {
+        let serial = self.find(key, id)?.serial;
+        let versions = self.keys.get_mut(key).into_iter().flatten();
+        let version = versions.into_iter().find(|version| version.serial == serial);
+        let version = version.ok_or_else(Refusal::no_such_key)?;
+        let mut changed = Version::clone(version);
+        changed.object.as_mut().map_or(Ok(()), edit)?;
+        *version = Arc::new(changed);
+        let (id, version) = (version.id.clone(), version.clone());
+        scope.put_version(key, &version);
+        Ok(id)
+    }
+
+    pub fn needs_lock(&self) -> Result<(), Refusal> {
+        match self.settings.lock {
+            Some(_) => Ok(()),
+            None => Err(Refusal::request("Bucket is missing Object Lock Configuration")),
+        }
+    }
+
+    pub fn set_versioning(&mut self, versioning: Versioning) -> Result<(), Refusal> {
+        if versioning != Versioning::Enabled && self.settings.lock.is_some() {
+            let message = "An Object Lock configuration is present on this bucket, so the versioning state cannot be \
+                           changed.";
+            return Err(Refusal::new(409, "InvalidBucketState", message));
+        }
+        self.settings.versioning = versioning;
+        Ok(())
+    }
+
+    pub fn set_lock_rule(&mut self, rule: LockRule) -> Result<(), Refusal> {
+        if self.settings.versioning != Versioning::Enabled {
+            let message = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
+            return Err(Refusal::new(409, "InvalidBucketState", message));
+        }
+        self.settings.lock = Some(rule);
+        Ok(())
+    }
+
+    /// Changes retention by the rules of [`Lock::may_retain`].
+    pub fn retain(
+        &mut self,
+        scope: &mut Scope<'_>,
+        key: &str,
+        id: Option<&VersionId>,
+        retention: Option<Retention>,
+        bypass: Bypass,
+        now: SystemTime,
+    ) -> Result<VersionId, Refusal> {
+        self.needs_lock()?;
+        self.edit(scope, key, id, |object| {
+            object.lock.may_retain(retention, bypass, now)?;
+            object.lock.retention = retention;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,245 @@
+//! `Client::send`: encode, sign, transport, judge, retry, decode. What all clones of a client share is here; what
+//! one operation goes through is in `exchange`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use http::header::HOST;
+
+use super::credentials::Credentials;
+use super::dialect::Dialect;
+use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint};
+use super::envelope;
+use super::exchange::{Call, Exchange};
+use super::operation::Request;
+use super::pace::Pace;
+use super::region::Regions;
+use super::sign::key::KeyCache;
+use super::sign::{SERVICE, Signer, presign};
+use super::skew::Skew;
+use super::transport::Transport;
+use super::transport::http::HttpTransport;
+use super::{Config, Deadlines, Error, ErrorKind, Limits, Operation, names};
+
+/// Cheap to clone; all clones share the connection pool, credentials, learnt regions, skew and rate.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    deadlines: Deadlines,
+}
+
+pub(super) struct Shared {
+    pub config: Config,
+    pub endpoint: Endpoint,
+    name: String,
+    pub user_agent: HeaderValue,
+    pub transport: Box<dyn Transport>,
+    pub regions: Regions,
+    pub skew: Skew,
+    pub pace: Pace,
+    pub keys: KeyCache,
+    pub dialect: Dialect,
+    pub counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub requests: AtomicU64,
+    pub retries: AtomicU64,
+    pub throttled: AtomicU64,
+    pub bytes_sent: AtomicU64,
+    pub bytes_received: AtomicU64,
+}
+
+/// What a client has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Attempts included.
+    pub requests: u64,
+    pub retries: u64,
+    /// Replies that asked to slow down.
+    pub throttled: u64,
+    /// Bytes of request bodies.
+    pub bytes_sent: u64,
+    /// Bytes of reply bodies.
+    pub bytes_received: u64,
+}
+
+impl Client {
+    /// Fails on what can be told without the network: a bad endpoint, an unreadable certificate file.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let endpoint = Endpoint::parse(config.endpoint.as_deref(), config.style)?;
+        let transport = HttpTransport::new(&config, endpoint.scheme)?;
+        Self::over(Box::new(transport), endpoint, config)
+    }
+    pub(super) fn over(
+        transport: Box<dyn Transport>,
+        endpoint: Endpoint,
+        config: Config,
+    ) -> Result<Self, Error> {
+        let user_agent = HeaderValue::from_str(&config.user_agent)
+            .map_err(|_| Error::invalid("the user agent has characters that no header can carry"))?;
+        let deadlines = config.deadlines;
+        let shared = Shared {
+            name: endpoint.to_string(),
+            dialect: Dialect::new(config.checksum_mode),
+            endpoint,
+            user_agent,
+            transport,
+            regions: Regions::default(),
+            skew: Skew::default(),
+            pace: Pace::default(),
+            keys: KeyCache::default(),
+            counters: Arc::default(),
+            config,
+        };
+        Ok(Self { shared: Arc::new(shared), deadlines })
+    }
+
+    /// Sends one operation and retries it by class of failure until it succeeds, fails for good or its deadline
+    /// passes.
+    pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
+        let request = self.encode(operation)?;
+        let call = Call {
+            name: O::NAME,
+            streamed: O::STREAMED,
+            payload: operation.payload(),
+            replay: operation.replay(),
+            request: &request,
+        };
+        let mut output = None;
+        let done = Exchange::new(&self.shared, self.deadlines, call)
+            .run(&mut |reply| {
+                output = Some(operation.decode(reply)?);
+                Ok(())
+            })
+            .await;
+        match (done, output) {
+            (Ok(()), Some(output)) => Ok(output),
+            (Ok(()), None) => Err(Error::new(ErrorKind::Bug, "a reply was judged good but not decoded")),
+            (Err(error), _) => operation.recover(&error).ok_or(error),
+        }
+    }
+
+    /// The same client, whose operations give up after this long without progress.
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        let deadlines = Deadlines { total_without_progress: deadline, ..self.deadlines };
+        Self { shared: self.shared.clone(), deadlines }
+    }
+
+    /// A URL that lets its bearer do this operation until it expires: between one second and seven days. Headers
+    /// that the operation sets are signed: the bearer must send them as they are.
+    pub async fn presign<O: Operation>(&self, operation: &O, expires: Duration) -> Result<String, Error> {
+        let request = self.encode(operation)?;
+        let about = |error: Error| error.about(O::NAME, &resource_of(&request));
+        let region = self.shared.region_of(request.bucket.as_deref());
+        let address = self.shared.address(&request, &region).map_err(about)?;
+        let query = match self.shared.config.credentials.credentials().await.map_err(about)? {
+            None => envelope::query_of(&request),
+            Some(credentials) => {
+                let mut headers = request.headers.clone();
+                let host = HeaderValue::from_str(&address.authority)
+                    .map_err(|_| Error::new(ErrorKind::Bug, "the host cannot be written into a header"))?;
+                headers.insert(HOST, host);
+                let time = self.shared.skew.apply(self.shared.config.clock.wall());
+                let target = presign::Target {
+                    method: &request.method,
+                    path: &address.path,
+                    query: &request.query,
+                    headers: &headers,
+                    payload_hash: envelope::UNSIGNED,
+                };
+                presign::sign(&self.shared.signer(&credentials, &region, time), &target, expires)
+                    .map_err(about)?
+            }
+        };
+        let separator = if query.is_empty() { "" } else { "?" };
+        Ok(format!("{}://{}{}{separator}{query}", address.scheme.name(), address.authority, address.path))
+    }
+
+    pub fn stats(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        Stats {
+            requests: read(&counters.requests),
+            retries: read(&counters.retries),
+            throttled: read(&counters.throttled),
+            bytes_sent: read(&counters.bytes_sent),
+            bytes_received: read(&counters.bytes_received),
+        }
+    }
+    pub fn limits(&self) -> &Limits {
+        &self.shared.config.limits
+    }
+    /// `scheme://host:port`, the port always given: names the store in state directories and messages.
+    pub fn endpoint(&self) -> &str {
+        &self.shared.name
+    }
+    /// Requests a second that a store which said "slow down" gets; `None` while it has not.
+    pub fn rate(&self) -> Option<f64> {
+        self.shared.pace.rate()
+    }
+    /// What the store has shown it can do.
+    pub fn dialect(&self) -> &Dialect {
+        &self.shared.dialect
+    }
+
+    fn encode<O: Operation>(&self, operation: &O) -> Result<Request, Error> {
+        let mut request = operation.encode().map_err(|error| error.about(O::NAME, ""))?;
+        self.shared.dialect.accommodate(&mut request);
+        let checked = match (&request.bucket, &request.key) {
+            (Some(bucket), Some(key)) => {
+                names::check_bucket(bucket).and_then(|()| names::check_key(key, self.limits()))
+            }
+            (Some(bucket), None) => names::check_bucket(bucket),
+            (None, Some(_)) => Err(Error::new(ErrorKind::Bug, "a key without a bucket")),
+            (None, None) => Ok(()),
+        };
+        checked.map_err(|error| error.about(O::NAME, &resource_of(&request)))?;
+        Ok(request)
+    }
+}
+
+/// `bucket/key`, as messages name what they are about.
+pub(super) fn resource_of(request: &Request) -> String {
+    match (&request.bucket, &request.key) {
+        (Some(bucket), Some(key)) => format!("{bucket}/{key}"),
+        (Some(bucket), None) => bucket.clone(),
+        (None, _) => String::new(),
+    }
+}
+
+impl Shared {
+    /// Learnt, configured, read from the host's name, or the usual.
+    pub fn region_of(&self, bucket: Option<&str>) -> String {
+        bucket
+            .and_then(|bucket| self.regions.of(bucket))
+            .or_else(|| self.config.region.clone())
+            .or_else(|| self.endpoint.region().map(str::to_owned))
+            .unwrap_or_else(|| DEFAULT_REGION.to_owned())
+    }
+    pub fn signer<'a>(
+        &'a self,
+        credentials: &'a Credentials,
+        region: &'a str,
+        time: SystemTime,
+    ) -> Signer<'a> {
+        Signer { credentials, region, service: SERVICE, time, keys: &self.keys }
+    }
+    pub fn address(&self, request: &Request, region: &str) -> Result<Address, Error> {
+        let creates =
+            request.method == http::Method::PUT && request.key.is_none() && request.query.is_empty();
+        let locates = request.key.is_none() && request.query.iter().any(|(name, _)| *name == "location");
+        self.endpoint.address(endpoint::Asked {
+            bucket: request.bucket.as_deref(),
+            key: request.key.as_deref(),
+            region,
+            by_path: creates || locates,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,609 @@
+//! The whole client against a server that does what no good server does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::base::clock::Clock;
+use crate::base::digest;
+use crate::base::secret::Secret;
+use crate::base::timestamp;
+use crate::s3::credentials::{Fetching, Source};
+use crate::s3::ops::*;
+use crate::s3::scripted::{Answer, Heard, Server};
+use crate::s3::{
+    Body, BodySource, ChecksumMode, Client, Config, Credentials, ETag, Error, ErrorKind, PayloadSigning,
+    Provider, Style,
+};
+
+fn get(key: &str) -> GetObject {
+    GetObject { bucket: "bucket".to_owned(), key: key.to_owned(), ..GetObject::default() }
+}
+
+fn head(key: &str) -> HeadObject {
+    HeadObject { bucket: "bucket".to_owned(), key: key.to_owned(), ..HeadObject::default() }
+}
+
+fn put(body: &'static [u8]) -> PutObject {
+    PutObject::new("bucket", "key", Bytes::from_static(body))
+}
+
+async fn read(client: &Client, get: &GetObject) -> Result<Bytes, Error> {
+    client.send(get).await?.body.collect(1 << 20).await
+}
+
+fn stored() -> Answer {
+    Answer::new(200, &[("etag", "\"e\"")], "")
+}
+
+#[tokio::test]
+async fn a_request_is_signed_and_names_what_it_wants() {
+    let server = Server::answering([Answer::object("hello")]).await;
+    assert_eq!(read(&server.client(), &get("a/ü b")).await.expect("read"), "hello");
+    let heard = &server.heard()[0];
+    assert_eq!((heard.method.as_str(), heard.target.as_str()), ("GET", "/bucket/a/%C3%BC%20b"));
+    assert_eq!(heard.header("host"), server.address.to_string());
+    assert_eq!(heard.header("accept-encoding"), "identity");
+    assert_eq!(heard.header("x-amz-content-sha256"), digest::hex(&digest::sha256(b"")));
+    assert!(heard.header("authorization").contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date,"));
+    assert!(!heard.headers.contains_key("content-length"), "a GET has no length");
+}
+
+#[tokio::test]
+async fn segments_of_dots_reach_the_server_as_they_are() {
+    let server = Server::answering([Answer::object("x")]).await;
+    let client = server.client();
+    for (key, target) in [
+        ("a/../b", "/bucket/a/../b"),
+        ("./a/./", "/bucket/./a/./"),
+        ("..", "/bucket/.."),
+        ("/lead//x/", "/bucket//lead//x/"),
+        ("%2E%2E/x", "/bucket/%252E%252E/x"),
+        ("a\n\u{1}?#", "/bucket/a%0A%01%3F%23"),
+    ] {
+        read(&client, &get(key)).await.expect(key);
+        assert_eq!(server.heard().last().expect("a request").target, target);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_name_is_never_sent() {
+    let server = Server::answering([stored()]).await;
+    let client = server.client();
+    for (bucket, key) in [("bucket", ""), ("", "key"), ("a/b", "key"), ("bucket", &"k".repeat(1025))] {
+        let delete =
+            DeleteObject { bucket: bucket.to_owned(), key: key.to_owned(), ..DeleteObject::default() };
+        client.send(&delete).await.expect_err("refused");
+    }
+    assert!(server.heard().is_empty());
+}
+
+#[tokio::test]
+async fn passing_failures_are_tried_again_and_signed_again() {
+    for failure in [
+        Answer::error(500, "InternalError"),
+        Answer::error(503, "ServiceUnavailable"),
+        Answer::error(400, "RequestTimeout"),
+        Answer::new(502, &[], "<html>bad gateway</html>"),
+        Answer::new(404, &[("content-type", "text/html")], "<html>no such page</html>"),
+        Answer::nothing(),
+        Answer::silence(),
+        Answer::raw("HTTP/1.1 200 OK\r\nthis is no header\r\n\r\n"),
+        Answer::object("never whole").cut(3),
+    ] {
+        let server = Server::answering([failure.clone(), stored()]).await;
+        let stored = server.client().send(&put(b"data")).await;
+        assert_eq!(
+            stored.unwrap_or_else(|error| panic!("{failure:?}: {error}")).etag,
+            Some(ETag("e".into()))
+        );
+        let heard = server.heard();
+        assert_eq!(heard.len(), 2, "{failure:?}");
+        assert!(heard[1].header("authorization").starts_with("AWS4-HMAC-SHA256"));
+        assert_eq!(heard[1].body, b"data");
+    }
+}
+
+#[tokio::test]
+async fn final_answers_are_believed_at_once() {
+    for (answer, kind) in [
+        (Answer::error(404, "NoSuchKey"), ErrorKind::NoSuchKey),
+        (Answer::error(403, "AccessDenied"), ErrorKind::Denied),
+        (Answer::error(403, "SignatureDoesNotMatch"), ErrorKind::Credentials),
+        (Answer::error(412, "PreconditionFailed"), ErrorKind::PreconditionFailed),
+        (Answer::error(409, "ConditionalRequestConflict"), ErrorKind::Conflict),
+        (Answer::error(403, "InvalidObjectState"), ErrorKind::Archived),
+        (Answer::error(416, "InvalidRange"), ErrorKind::InvalidRange),
+        (Answer::new(304, &[("content-length", "0")], ""), ErrorKind::NotModified),
+    ] {
+        let server = Server::answering([answer]).await;
+        let error = read(&server.client(), &get("key")).await.expect_err("refused");
+        assert_eq!((error.kind(), server.heard().len()), (kind, 1), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_names_everything_that_support_asks_for() {
+    let server = Server::answering([Answer::error(403, "AccessDenied")]).await;
+    let error = read(&server.client(), &get("a\u{1b}[31m\nb")).await.expect_err("refused");
+    let expected =
+        "GetObject bucket/a\\u{1b}[31m\\nb: AccessDenied (403): scripted [request REQ1, host HOST2]";
+    assert_eq!(error.to_string(), expected);
+    assert!(!format!("{error:?}").contains("wJalrXUtnFEMI"));
+}
+
+#[tokio::test]
+async fn the_deadline_ends_the_attempts_and_the_error_says_how_many() {
+    let server = Server::answering([Answer::error(500, "InternalError")]).await;
+    let client = server.client().with_deadline(Duration::from_millis(700));
+    let started = Instant::now();
+    let error = client.send(&head("key")).await.expect_err("never good");
+    assert!(started.elapsed() < Duration::from_secs(2));
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("gave up after"), "{error}");
+    assert!((2..50).contains(&server.heard().len()));
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_fails_within_the_deadline_and_nothing_was_sent() {
+    let server = Server::answering([stored()]).await;
+    let client = server.client().with_deadline(Duration::from_millis(500));
+    drop(server);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let error = client.send(&put(b"x")).await.expect_err("nobody there");
+    assert_eq!((error.kind(), error.is_ambiguous(), error.status()), (ErrorKind::Unavailable, false, 0));
+}
+
+#[tokio::test]
+async fn a_connection_that_went_away_while_idle_costs_nothing() {
+    let server =
+        Server::start(|index, _| if index == 0 { Answer::object("x").cut(0) } else { Answer::object("y") })
+            .await;
+    let client = server.client();
+    read(&client, &get("a")).await.expect("first");
+    assert_eq!(read(&client, &get("b")).await.expect("second"), "y");
+}
+
+#[tokio::test]
+async fn verbs_that_must_look_first_are_not_sent_twice_when_in_doubt() {
+    let conditional = PutObject { condition: WriteCondition::Absent, ..put(b"data") };
+    for doubtful in [Answer::nothing(), Answer::error(500, "InternalError"), Answer::silence()] {
+        let server = Server::answering([doubtful, stored()]).await;
+        let error = server.client().send(&conditional).await.expect_err("in doubt");
+        assert!(error.is_ambiguous(), "{error}");
+        assert_eq!(server.heard().len(), 1);
+    }
+    let server = Server::answering([Answer::error(503, "SlowDown"), stored()]).await;
+    server.client().send(&conditional).await.expect("a definite refusal may be repeated");
+    assert_eq!(server.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn an_error_behind_a_good_status_is_an_error() {
+    let complete = CompleteMultipartUpload {
+        bucket: "bucket".to_owned(),
+        key: "key".to_owned(),
+        upload_id: "u".to_owned(),
+        parts: vec![Part { number: 1, etag: ETag("e".into()), size: 0, checksum: None }],
+        condition: WriteCondition::None,
+    };
+    let hidden = |code: &str| {
+        Answer::new(200, &[], format!("  \n<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>"))
+    };
+    let server = Server::answering([hidden("InternalError")]).await;
+    let error = server.client().send(&complete).await.expect_err("an error");
+    assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Unavailable, true));
+    let server = Server::answering([hidden("InvalidPart")]).await;
+    let error = server.client().send(&complete).await.expect_err("an error");
+    assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::InvalidPart, false));
+    let copied = "<CopyObjectResult><ETag>\"e\"</ETag><LastModified>2013-05-24T00:00:00.000Z</LastModified></CopyObjectResult>";
+    let server = Server::answering([hidden("InternalError"), Answer::new(200, &[], copied)]).await;
+    let source = CopySource { bucket: "bucket".to_owned(), key: "a".to_owned(), ..CopySource::default() };
+    let copy =
+        CopyObject { source, bucket: "bucket".to_owned(), key: "b".to_owned(), ..CopyObject::default() };
+    server.client().send(&copy).await.expect("the second time");
+    assert_eq!(server.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_stalls_or_runs_over_is_never_whole() {
+    let whole = Answer::object("0123456789");
+    let chunked = "HTTP/1.1 200 OK\r\netag: \"e\"\r\ntransfer-encoding: chunked\r\n\r\n5\r\n01234\r\n";
+    for (answer, kind) in [
+        (whole.clone().cut(1), ErrorKind::Corrupt),
+        (whole.clone().cut(10), ErrorKind::Corrupt),
+        (whole.clone().stalled(1), ErrorKind::TimedOut),
+        (whole.stalled(10), ErrorKind::TimedOut),
+    ] {
+        let server = Server::answering([answer]).await;
+        let mut output = server.client().send(&get("key")).await.expect("headers");
+        let (mut seen, mut failure) = (0, None);
+        while let Some(piece) = output.body.next().await {
+            match piece {
+                Ok(piece) => seen += piece.len(),
+                Err(error) => failure = Some(error),
+            }
+        }
+        assert!(seen < 10);
+        let failure = failure.expect("a failure");
+        assert_eq!(failure.kind(), kind, "{failure}");
+        assert!(failure.to_string().starts_with("GetObject bucket/key: "), "{failure}");
+    }
+    let server = Server::answering([Answer::raw(chunked).cut(0)]).await;
+    let listed = server.client().with_deadline(Duration::from_millis(300)).send(&head("key")).await;
+    drop(listed); // Whatever it is, it neither hangs nor panics.
+}
+
+#[tokio::test]
+async fn whole_bodies_are_verified_and_ranges_are_not() {
+    let crc = digest::base64(&digest::crc64nvme(b"right").to_be_bytes());
+    let sha1 = digest::base64(&digest::sha1(b"right"));
+    let object = |headers: &[(&str, &str)], body: &str| {
+        let mut all = vec![("etag", "\"e\"")];
+        all.extend_from_slice(headers);
+        Answer::new(200, &all, body)
+    };
+    for (headers, body, good) in [
+        (vec![("x-amz-checksum-crc64nvme", crc.as_str())], "right", true),
+        (vec![("x-amz-checksum-crc64nvme", crc.as_str())], "wrong", false),
+        (vec![("x-amz-checksum-sha1", sha1.as_str())], "right", true),
+        (vec![("x-amz-checksum-sha1", sha1.as_str())], "wrong", false),
+        (vec![("x-amz-checksum-crc32", "AAAAAA==-3")], "right", true),
+    ] {
+        let server = Server::answering([object(&headers, body)]).await;
+        let result = read(&server.client(), &get("key")).await;
+        assert_eq!(result.is_ok(), good, "{headers:?} {body}");
+        if let Err(error) = result {
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+        }
+    }
+}
+
+#[tokio::test]
+async fn uploads_bring_a_checksum_and_the_echo_must_agree() {
+    let crc = digest::base64(&digest::crc64nvme(b"data").to_be_bytes());
+    let echo = |value: &str| Answer::new(200, &[("etag", "\"e\""), ("x-amz-checksum-crc64nvme", value)], "");
+    let server = Server::answering([echo("AAAAAAAAAAA="), echo(&crc)]).await;
+    server.client().send(&put(b"data")).await.expect("the second time");
+    let heard = server.heard();
+    assert_eq!(heard.len(), 2);
+    assert_eq!(heard[0].header("x-amz-checksum-crc64nvme"), crc);
+    assert_eq!(heard[0].header("x-amz-content-sha256"), digest::hex(&digest::sha256(b"data")));
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_checksums_gets_the_next_best_and_is_remembered() {
+    let picky = |_: usize, heard: &Heard| {
+        if heard.headers.contains_key("x-amz-checksum-crc64nvme") {
+            Answer::error(501, "NotImplemented")
+        } else {
+            stored()
+        }
+    };
+    let server = Server::start(picky).await;
+    let client = server.client();
+    client.send(&put(b"data")).await.expect("stored");
+    client.send(&put(b"more")).await.expect("stored");
+    let heard = server.heard();
+    assert_eq!(heard.len(), 4, "trailer and header both bring the CRC for bytes in memory; then it is known");
+    assert_eq!(heard[2].header("content-md5"), digest::base64(&digest::md5(b"data")));
+    assert_eq!(heard[3].header("content-md5"), digest::base64(&digest::md5(b"more")));
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_about_checksums_changes_nothing() {
+    let server = Server::answering([
+        Answer::error(400, "InvalidArgument"),
+        Answer::error(400, "InvalidArgument"),
+        Answer::error(400, "InvalidArgument"),
+        Answer::error(400, "InvalidArgument"),
+        stored(),
+    ])
+    .await;
+    let client = server.client();
+    assert_eq!(client.send(&put(b"data")).await.expect_err("refused").kind(), ErrorKind::Invalid);
+    client.send(&put(b"data")).await.expect("stored");
+    assert!(server.heard().last().expect("one").headers.contains_key("x-amz-checksum-crc64nvme"));
+}
+
+struct Counted(Bytes, AtomicU32);
+
+impl BodySource for Counted {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+    fn open(&self) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<Bytes>> + Send>> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        let pieces: Vec<_> = self.0.chunks(3).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        Box::pin(futures_util::stream::iter(pieces))
+    }
+}
+
+fn sourced(data: &'static [u8]) -> (PutObject, Arc<Counted>) {
+    let source = Arc::new(Counted(Bytes::from_static(data), AtomicU32::new(0)));
+    (PutObject { body: Body::Source(source.clone()), ..put(b"") }, source)
+}
+
+#[tokio::test]
+async fn a_source_is_read_once_with_its_checksum_behind_it() {
+    let crc = digest::base64(&digest::crc64nvme(b"0123456789").to_be_bytes());
+    let server = Server::answering([Answer::new(200, &[("x-amz-checksum-crc64nvme", &crc)], "")]).await;
+    let client = server.client();
+    let (put, source) = sourced(b"0123456789");
+    client.send(&put).await.expect("stored");
+    assert_eq!(source.1.load(Ordering::SeqCst), 1);
+    let heard = &server.heard()[0];
+    assert_eq!(heard.header("content-encoding"), "aws-chunked");
+    assert_eq!(heard.header("x-amz-decoded-content-length"), "10");
+    assert_eq!(heard.header("x-amz-content-sha256"), "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
+    let text = String::from_utf8_lossy(&heard.body).into_owned();
+    assert!(
+        text.starts_with("a;chunk-signature=") && text.contains("\r\n0123456789\r\n0;chunk-signature="),
+        "{text}"
+    );
+    assert!(text.contains(&format!("x-amz-checksum-crc64nvme:{crc}\r\nx-amz-trailer-signature:")), "{text}");
+}
+
+#[tokio::test]
+async fn unsigned_payloads_have_unsigned_chunks() {
+    let crc = digest::base64(&digest::crc64nvme(b"0123456789").to_be_bytes());
+    let server = Server::answering([Answer::new(200, &[("x-amz-checksum-crc64nvme", &crc)], "")]).await;
+    let client =
+        Client::new(Config { payload_signing: PayloadSigning::Never, ..server.config() }).expect("a client");
+    client.send(&sourced(b"0123456789").0).await.expect("stored");
+    client.send(&put(b"data")).await.expect_err("another checksum is echoed");
+    let heard = server.heard();
+    assert_eq!(heard[0].header("x-amz-content-sha256"), "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    assert_eq!(
+        heard[0].body,
+        format!("a\r\n0123456789\r\n0\r\nx-amz-checksum-crc64nvme:{crc}\r\n\r\n").as_bytes()
+    );
+    assert_eq!(heard[1].header("x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
+}
+
+#[tokio::test]
+async fn a_store_that_takes_frames_for_data_is_not_given_any_more() {
+    let server = Server::answering([stored()]).await;
+    let client = server.client();
+    let (put, _) = sourced(b"0123456789");
+    client.send(&put).await.expect("stored");
+    client.send(&put).await.expect("stored");
+    let heard = server.heard();
+    assert_eq!(heard.len(), 3);
+    assert_eq!(heard[0].header("content-encoding"), "aws-chunked");
+    assert_eq!(
+        (heard[1].body.as_slice(), heard[2].body.as_slice()),
+        (&b"0123456789"[..], &b"0123456789"[..])
+    );
+}
+
+#[tokio::test]
+async fn documents_that_need_it_bring_an_md5() {
+    let server = Server::answering([Answer::new(200, &[], "<DeleteResult/>")]).await;
+    let client =
+        Client::new(Config { checksum_mode: ChecksumMode::None, ..server.config() }).expect("a client");
+    let delete = DeleteObjects {
+        bucket: "bucket".to_owned(),
+        keys: vec![("k".to_owned(), None)],
+        ..DeleteObjects::default()
+    };
+    client.send(&delete).await.expect("deleted");
+    let heard = &server.heard()[0];
+    assert_eq!(heard.header("content-md5"), digest::base64(&digest::md5(&heard.body)));
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_not_the_stores_fault() {
+    struct Broken;
+    impl BodySource for Broken {
+        fn len(&self) -> u64 {
+            10
+        }
+        fn open(&self) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<Bytes>> + Send>> {
+            Box::pin(futures_util::stream::iter([Err(std::io::Error::other("disk on fire"))]))
+        }
+    }
+    let server = Server::answering([stored()]).await;
+    let put = PutObject { body: Body::Source(Arc::new(Broken)), ..put(b"") };
+    let error = server.client().send(&put).await.expect_err("no data");
+    assert_eq!(error.kind(), ErrorKind::Source);
+    assert!(error.to_string().contains("disk on fire"), "{error}");
+}
+
+#[tokio::test]
+async fn the_right_region_is_learnt_from_a_refusal_and_kept() {
+    let wrong_region = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
+    for refusal in [
+        Answer::new(301, &[("x-amz-bucket-region", "eu-west-3")], ""),
+        Answer::new(400, &[], wrong_region),
+        Answer::new(307, &[("location", "http://bucket.s3-eu-west-3.amazonaws.com/key")], ""),
+        Answer::new(400, &[("x-amz-bucket-region", "eu-west-3")], ""),
+    ] {
+        let server = Server::answering([refusal.clone(), Answer::object("x")]).await;
+        let client = server.client();
+        read(&client, &get("key")).await.unwrap_or_else(|error| panic!("{refusal:?}: {error}"));
+        read(&client, &get("key")).await.expect("again");
+        let heard = server.heard();
+        assert_eq!(heard.len(), 3);
+        assert!(heard[0].header("authorization").contains("/us-east-1/s3/"));
+        assert!(heard[1..].iter().all(|heard| heard.header("authorization").contains("/eu-west-3/s3/")));
+    }
+}
+
+#[tokio::test]
+async fn redirects_to_other_places_are_not_followed() {
+    let trap = Server::answering([Answer::object("gotcha")]).await;
+    for status in [301, 302, 303, 307, 308] {
+        let there = format!("http://{}/bucket/key", trap.address);
+        let server = Server::answering([Answer::new(status, &[("location", &there)], "")]).await;
+        let error = read(&server.client(), &get("key")).await.expect_err("not followed");
+        assert_eq!((error.kind(), server.heard().len()), (ErrorKind::Redirect, 1));
+    }
+    let server = Server::answering([Answer::new(301, &[("x-amz-bucket-region", "eu-west-3")], "")]).await;
+    read(&server.client(), &get("key")).await.expect_err("a loop");
+    assert_eq!(server.heard().len(), 2, "followed once");
+    assert!(trap.heard().is_empty(), "nothing reached the trap");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_corrected_from_the_reply() {
+    let server_time = timestamp::parse_rfc3339("2026-05-01T12:00:00Z").expect("a time");
+    for minutes in [-20i64, 20] {
+        let refuse = move |_: usize, heard: &Heard| {
+            let date = timestamp::http_date(server_time);
+            if heard.header("x-amz-date").starts_with("20260501T1200") {
+                Answer::new(200, &[("date", &date), ("etag", "\"e\"")], "x")
+            } else {
+                let document = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+                Answer::new(403, &[("date", &date)], document)
+            }
+        };
+        let server = Server::start(refuse).await;
+        let off = Duration::from_secs(60 * minutes.unsigned_abs());
+        let ours = if minutes < 0 { server_time - off } else { server_time + off };
+        let client =
+            Client::new(Config { clock: Clock::manual_at(ours), ..server.config() }).expect("a client");
+        read(&client, &get("key")).await.expect("corrected");
+        read(&client, &get("key")).await.expect("and kept");
+        assert_eq!(server.heard().len(), 3);
+    }
+}
+
+struct Numbered(AtomicU32);
+
+impl Source for Numbered {
+    fn fetch(&self) -> Fetching<'_> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            Ok(Credentials {
+                session_token: Some(Secret::new(format!("token{number}"))),
+                ..Credentials::new(format!("key{number}"), Secret::new("s"))
+            })
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_renewed_once() {
+    for answer in [Answer::error(400, "ExpiredToken"), Answer::error(400, "TokenRefreshRequired")] {
+        let expired = move |_: usize, heard: &Heard| {
+            if heard.header("x-amz-security-token") == "token0" {
+                answer.clone()
+            } else {
+                Answer::object("x")
+            }
+        };
+        let server = Server::start(expired).await;
+        let credentials = Provider::from_source(Numbered(AtomicU32::new(0)), Clock::system());
+        let client = Client::new(Config { credentials, ..server.config() }).expect("a client");
+        read(&client, &get("key")).await.expect("renewed");
+        assert_eq!(server.heard().len(), 2);
+    }
+    let server = Server::answering([Answer::error(400, "ExpiredToken")]).await;
+    let error = read(&server.client(), &get("key")).await.expect_err("fixed keys");
+    assert_eq!((error.kind(), server.heard().len()), (ErrorKind::Credentials, 1));
+}
+
+#[tokio::test]
+async fn a_store_that_asks_to_slow_down_is_slowed_down_to() {
+    let server = Server::start(|index, _| {
+        if index < 40 { Answer::error(503, "SlowDown") } else { Answer::new(200, &[("etag", "\"e\"")], "") }
+    })
+    .await;
+    let mut config = server.config();
+    config.deadlines.total_without_progress = Duration::from_secs(30);
+    let client = Client::new(config).expect("a client");
+    let (delete, many) = (head("key"), futures_util::future::join_all);
+    let results = many((0..16).map(|_| client.send(&delete))).await;
+    assert!(results.iter().all(Result::is_ok), "no error reaches the caller");
+    assert!(client.rate().is_some(), "the rate is limited");
+    assert!(client.stats().throttled >= 40);
+}
+
+#[tokio::test]
+async fn hostile_replies_end_soon_and_small() {
+    let bomb = "<?xml version=\"1.0\"?><!DOCTYPE b [<!ENTITY a \"aaaa\">]><Error><Code>&a;</Code></Error>";
+    let deep = "<Error>".repeat(100_000);
+    let long = "x".repeat(1 << 20);
+    let endless = "HTTP/1.1 400 Bad\r\ncontent-length: 10000000000\r\n\r\n".to_owned() + &long;
+    for answer in [
+        Answer::new(400, &[], bomb),
+        Answer::new(400, &[], deep),
+        Answer::new(400, &[], [0xff, 0xfe, 0x00]),
+        Answer::raw(endless).cut(0),
+        Answer::new(400, &[("x-long", &long)], ""),
+        Answer::raw("\u{0}\u{1}garbage\r\n\r\n").cut(0),
+    ] {
+        let server = Server::answering([answer]).await;
+        let started = Instant::now();
+        let client = server.client().with_deadline(Duration::from_millis(500));
+        client.send(&head("key")).await.expect_err("no good reply");
+        let list = ListObjectsV2 { bucket: "bucket".to_owned(), ..ListObjectsV2::default() };
+        client.send(&list).await.expect_err("no good reply");
+        assert!(started.elapsed() < Duration::from_secs(4));
+    }
+}
+
+#[tokio::test]
+async fn anonymous_requests_carry_no_signature() {
+    let server = Server::answering([Answer::object("x")]).await;
+    let client =
+        Client::new(Config { credentials: Provider::anonymous(), ..server.config() }).expect("a client");
+    read(&client, &get("key")).await.expect("read");
+    let heard = &server.heard()[0];
+    assert!(
+        !heard.headers.keys().any(|name| name == "authorization" || name.starts_with("x-amz-")),
+        "{heard:?}"
+    );
+}
+
+#[tokio::test]
+async fn presigned_urls_are_complete() {
+    let config = Config {
+        endpoint: Some("https://s3.eu-west-1.amazonaws.com".to_owned()),
+        style: Style::Auto,
+        ..Config::new(Provider::fixed(Credentials::new("AK", Secret::new("SK"))))
+    };
+    let client = Client::new(config).expect("a client");
+    let url = client.presign(&get("a b"), Duration::from_secs(60)).await.expect("a URL");
+    assert!(url.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/a%20b?X-Amz-Algorithm="), "{url}");
+    assert!(url.contains("&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature="), "{url}");
+    assert!(client.presign(&get("k"), Duration::from_secs(8 * 24 * 3600)).await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_body_is_heard() {
+    let server = Server::answering([Answer::error(412, "PreconditionFailed").early()]).await;
+    let create = PutObject {
+        condition: WriteCondition::Absent,
+        body: Body::Bytes(Bytes::from(vec![0; 64 << 20])),
+        ..put(b"")
+    };
+    let error = server.client().send(&create).await.expect_err("exists");
+    assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::PreconditionFailed, false), "{error}");
+}
+
+#[tokio::test]
+async fn a_proxy_gets_the_whole_address_and_its_password() {
+    let proxy = Server::answering([Answer::object("x")]).await;
+    let config = Config {
+        endpoint: Some("http://store.example:9000".to_owned()),
+        proxy: crate::s3::Proxy::Url(format!("http://user:pass@{}", proxy.address)),
+        ..proxy.config()
+    };
+    let client = Client::new(config.clone()).expect("a client");
+    assert_eq!(read(&client, &get("a/../b")).await.expect("read"), "x");
+    let heard = &proxy.heard()[0];
+    assert_eq!(heard.target, "http://store.example:9000/bucket/a/../b");
+    assert_eq!(heard.header("host"), "store.example:9000");
+    assert_eq!(heard.header("proxy-authorization"), "Basic dXNlcjpwYXNz");
+    assert!(!heard.header("authorization").contains("proxy-authorization"));
+    let https = Config { endpoint: Some("https://store.example:9000".to_owned()), ..config };
+    let client = Client::new(https).expect("a client").with_deadline(Duration::from_millis(300));
+    read(&client, &get("key")).await.expect_err("the tunnel leads nowhere");
+    let heard = proxy.heard().pop().expect("a request");
+    assert_eq!((heard.method.as_str(), heard.target.as_str()), ("CONNECT", "store.example:9000"));
+    assert!(!heard.headers.keys().any(|name| name.starts_with("x-amz-")), "the request stays in the tunnel");
+}

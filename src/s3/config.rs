@@ -1,0 +1,176 @@
+//! What a client is made of.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Limits;
+use super::credentials::profile::Profiles;
+use super::credentials::{Environment, Provider};
+use crate::base::clock::Clock;
+
+/// Everything that a [`super::Client`] needs to know. [`Config::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `https://host[:port]` or `http://host[:port]`; a host alone means HTTPS. `None` is AWS.
+    pub endpoint: Option<String>,
+    /// `None`: found out from the endpoint's name or from the store's own replies.
+    pub region: Option<String>,
+    pub style: Style,
+    pub credentials: Provider,
+    /// A bundle in PEM that is trusted instead of the system's certificates.
+    pub ca_file: Option<PathBuf>,
+    pub verification: Verification,
+    pub proxy: Proxy,
+    pub deadlines: Deadlines,
+    /// Idle connections kept per host.
+    pub pool_size: usize,
+    pub user_agent: String,
+    pub payload_signing: PayloadSigning,
+    pub checksum_mode: ChecksumMode,
+    pub limits: Limits,
+    pub clock: Clock,
+}
+
+/// Where the name of the bucket goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Virtual hosts on AWS and its like, paths elsewhere and wherever the name does not fit into a host name.
+    #[default]
+    Auto,
+    Path,
+    Virtual,
+}
+
+/// Whether the server's certificate must be good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verification {
+    #[default]
+    Full,
+    /// Any certificate is taken: for experiments only, and whoever sets it must say so at every start.
+    None,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Proxy {
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case.
+    #[default]
+    Environment,
+    None,
+    Url(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Name resolution, TCP and TLS together.
+    pub connect: Duration,
+    /// From the last byte of the request to the first of the reply.
+    pub response_header: Duration,
+    /// Between two pieces of a body, in either direction.
+    pub no_progress: Duration,
+    /// All attempts and pauses of one operation, the time in which a body moves not counted.
+    pub total_without_progress: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            response_header: Duration::from_secs(30),
+            no_progress: Duration::from_secs(30),
+            total_without_progress: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Whether the signature covers the bytes of a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PayloadSigning {
+    /// Over plain HTTP yes; over TLS, which guards them already, no.
+    #[default]
+    Auto,
+    Always,
+    /// Over TLS and over plain HTTP no.
+    Never,
+}
+
+/// How uploads prove to the store that they arrived whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumMode {
+    /// The best that the store takes: starts at the trailer and goes down once when refused.
+    #[default]
+    Auto,
+    /// CRC-64/NVME, after the bytes where these are read only once.
+    Trailer,
+    /// CRC-64/NVME, always ahead of the bytes.
+    Header,
+    ContentMd5,
+    None,
+}
+
+impl Config {
+    pub fn new(credentials: Provider) -> Self {
+        Self {
+            endpoint: None,
+            region: None,
+            style: Style::default(),
+            credentials,
+            ca_file: None,
+            verification: Verification::default(),
+            proxy: Proxy::default(),
+            deadlines: Deadlines::default(),
+            pool_size: 64,
+            user_agent: concat!("holdfs/", env!("CARGO_PKG_VERSION")).to_owned(),
+            payload_signing: PayloadSigning::default(),
+            checksum_mode: ChecksumMode::default(),
+            limits: Limits::default(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// Takes from the AWS profile what is not given yet: region, endpoint, certificates, addressing style. Files
+    /// that cannot be understood give nothing here: whoever asks for credentials reports them.
+    pub fn with_profile(self, environment: &Environment, profile: Option<&str>) -> Self {
+        let store = Profiles::load(environment).and_then(|profiles| profiles.store(environment, profile));
+        let store = store.unwrap_or_default();
+        let ignored = environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+        Self {
+            region: self.region.or(store.region),
+            endpoint: self.endpoint.or(store.endpoint.filter(|_| !ignored)),
+            ca_file: self.ca_file.or(store.ca_file),
+            style: if self.style == Style::Auto { store.style.unwrap_or_default() } else { self.style },
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_fills_in_what_is_not_given() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "[default]\nregion = eu-west-1\nendpoint_url = http://profile:9000\ns3 =\n  addressing_style = path\n";
+        std::fs::write(file.path(), text).expect("written");
+        let variable = |name: &str, value: String| (name.to_owned(), value);
+        let path = file.path().display().to_string();
+        let environment: Environment = [variable("AWS_CONFIG_FILE", path.clone())].into_iter().collect();
+        let bare = || Config::new(Provider::anonymous());
+        let filled = bare().with_profile(&environment, None);
+        assert_eq!(filled.region.as_deref(), Some("eu-west-1"));
+        assert_eq!((filled.endpoint.as_deref(), filled.style), (Some("http://profile:9000"), Style::Path));
+        let given = Config { region: Some("mine".into()), endpoint: Some("http://mine".into()), ..bare() };
+        let filled = given.with_profile(&environment, None);
+        assert_eq!(
+            (filled.region.as_deref(), filled.endpoint.as_deref()),
+            (Some("mine"), Some("http://mine"))
+        );
+        let ignoring: Environment = [
+            variable("AWS_CONFIG_FILE", path),
+            variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true".into()),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(bare().with_profile(&ignoring, None).endpoint, None);
+    }
+}

@@ -1,0 +1,107 @@
+//! The process environment as a value, so that tests can have their own; and the keys that are in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Credentials;
+use crate::base::secret::Secret;
+use crate::base::timestamp;
+
+/// Variables with a value; those set to nothing count as unset.
+#[derive(Clone, Default)]
+pub struct Environment(Arc<BTreeMap<String, String>>);
+
+impl Environment {
+    /// Those of this process, as they are now. What is not UTF-8 is left out.
+    pub fn process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+    pub fn first(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.get(name))
+    }
+    pub fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+    }
+    pub fn home(&self) -> Option<PathBuf> {
+        self.get("HOME").map(PathBuf::from)
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(Arc::new(variables.into_iter().collect()))
+    }
+}
+
+const ACCESS_KEY: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"];
+const SECRET_KEY: &[&str] = &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"];
+const SESSION_TOKEN: &[&str] = &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"];
+/// MinIO's own clients and servers.
+const MINIO: &[(&str, &str)] =
+    &[("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"), ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")];
+
+/// AWS's names before MinIO's. Half a pair is no pair.
+pub fn credentials(environment: &Environment) -> Option<Credentials> {
+    aws(environment).or_else(|| {
+        MINIO.iter().find_map(|(access_key, secret_key)| {
+            let secret = Secret::new(environment.get(secret_key)?);
+            Some(Credentials::new(environment.get(access_key)?, secret))
+        })
+    })
+}
+
+fn aws(environment: &Environment) -> Option<Credentials> {
+    let secret_key = Secret::new(environment.first(SECRET_KEY)?);
+    Some(Credentials {
+        session_token: environment.first(SESSION_TOKEN).map(Secret::new),
+        expires: environment.get("AWS_CREDENTIAL_EXPIRATION").and_then(timestamp::parse_rfc3339),
+        ..Credentials::new(environment.first(ACCESS_KEY)?, secret_key)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn names_of_aws_go_before_those_of_minio() {
+        for (pairs, key) in [
+            (
+                &[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s"), ("MINIO_ACCESS_KEY", "m")][..],
+                Some("a"),
+            ),
+            (&[("AWS_ACCESS_KEY", "a"), ("AWS_SECRET_KEY", "s")], Some("a")),
+            (&[("MINIO_ACCESS_KEY", "m"), ("MINIO_SECRET_KEY", "s")], Some("m")),
+            (&[("MINIO_ROOT_USER", "r"), ("MINIO_ROOT_PASSWORD", "s")], Some("r")),
+            (&[("AWS_ACCESS_KEY_ID", "a")], None),
+            (&[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "")], None),
+            (&[], None),
+        ] {
+            let found = credentials(&environment(pairs));
+            assert_eq!(found.as_ref().map(|found| found.access_key.as_str()), key, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_and_expiry_come_along() {
+        let found = credentials(&environment(&[
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_SESSION_TOKEN", "t"),
+            ("AWS_CREDENTIAL_EXPIRATION", "2030-01-02T03:04:05Z"),
+        ]))
+        .expect("keys");
+        assert_eq!(found.session_token, Some(Secret::new("t")));
+        assert_eq!(found.expires, timestamp::parse_rfc3339("2030-01-02T03:04:05Z"));
+    }
+}

@@ -1,0 +1,277 @@
+//! One attempt's request as it goes over the wire: address, headers, protected body, signature.
+//!
+//! How a body is protected depends on what it is, on who can be trusted on the way, and on what the store takes:
+//!
+//! | body | over TLS | over plain HTTP |
+//! |---|---|---|
+//! | document | SHA-256 in the signature, Content-MD5 where S3 wants one | the same |
+//! | object in memory | checksum ahead | checksum ahead, SHA-256 in the signature |
+//! | object read once | checksum behind, chunks unsigned | checksum behind, every chunk signed |
+
+use std::sync::Arc;
+
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
+use http::{Method as Verb, Uri};
+
+use super::checksum::{self, CRC64NVME, CrcTrailer, Digests, Method, Wanted};
+use super::endpoint::{Address, Scheme};
+use super::operation::{Payload, Request};
+use super::sign::canonical;
+use super::sign::chunked::{Chain, Encoder};
+use super::sign::header::{self, Seed};
+use super::sign::{EMPTY_SHA256, Signer};
+use super::transport::{Outgoing, Progress};
+use super::{Body, Error, ErrorKind, PayloadSigning};
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+const CHECKSUM: HeaderName = HeaderName::from_static(CRC64NVME);
+const CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("x-amz-checksum-algorithm");
+const CHECKSUM_TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
+const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+const TRAILER: HeaderName = HeaderName::from_static("x-amz-trailer");
+
+pub const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const STREAMING_UNSIGNED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+const STREAMING_SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+
+/// How one body is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protection {
+    pub wanted: Wanted,
+    pub chunks: Chunks,
+    /// Opens an upload whose parts will bring CRC-64/NVME.
+    announce: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunks {
+    None,
+    Unsigned,
+    Signed,
+}
+
+/// What the protection of a body depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    pub payload: Payload,
+    /// S3 refuses this request without an integrity header.
+    pub needs_checksum: bool,
+    /// The bytes come from a source that is best read once.
+    pub read_once: bool,
+    pub method: Method,
+    pub anonymous: bool,
+    pub scheme: Scheme,
+    pub signing: PayloadSigning,
+}
+
+pub fn protection(case: Circumstances) -> Protection {
+    let signed = !case.anonymous
+        && match case.signing {
+            PayloadSigning::Auto => case.scheme == Scheme::Http,
+            PayloadSigning::Always => true,
+            PayloadSigning::Never => false,
+        };
+    let none = Protection { wanted: Wanted::default(), chunks: Chunks::None, announce: false };
+    match case.payload {
+        Payload::Document | Payload::Upload | Payload::UploadWithCopies => Protection {
+            wanted: Wanted { sha256: !case.anonymous, md5: case.needs_checksum, crc64: false },
+            announce: case.payload != Payload::Document && case.method.is_crc(),
+            ..none
+        },
+        Payload::Object if case.read_once && case.method == Method::Trailer && !case.anonymous => {
+            Protection { chunks: if signed { Chunks::Signed } else { Chunks::Unsigned }, ..none }
+        }
+        Payload::Object => {
+            let md5 =
+                case.method == Method::ContentMd5 || (case.method == Method::None && case.needs_checksum);
+            Protection { wanted: Wanted { sha256: signed, crc64: case.method.is_crc(), md5 }, ..none }
+        }
+    }
+}
+
+/// What is needed to seal an envelope.
+pub struct Sealing<'a> {
+    pub request: &'a Request,
+    pub address: &'a Address,
+    pub protection: Protection,
+    pub digests: &'a Digests,
+    /// `None` sends the request unsigned.
+    pub signer: Option<Signer<'a>>,
+    pub user_agent: &'a HeaderValue,
+}
+
+pub struct Sealed {
+    pub request: http::Request<Outgoing>,
+    pub progress: Arc<Progress>,
+}
+
+pub fn seal(sealing: &Sealing<'_>) -> Result<Sealed, Error> {
+    let query = query_of(sealing.request);
+    let mut headers = headers_of(sealing)?;
+    let seed = match &sealing.signer {
+        None => None,
+        Some(signer) => {
+            let target = header::Target {
+                method: &sealing.request.method,
+                path: &sealing.address.path,
+                query: &query,
+                payload_hash: payload_hash(sealing),
+            };
+            Some(header::sign(signer, &target, &mut headers)?)
+        }
+    };
+    let (outgoing, len) = outgoing(sealing, seed);
+    if len == 0 && matches!(sealing.request.method, Verb::PUT | Verb::POST) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    headers.insert(USER_AGENT, sealing.user_agent.clone());
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let progress = outgoing.progress();
+    let mut request = http::Request::new(outgoing);
+    *request.method_mut() = sealing.request.method.clone();
+    *request.uri_mut() = uri_of(sealing.address, &query)?;
+    *request.headers_mut() = headers;
+    Ok(Sealed { request, progress })
+}
+
+pub fn query_of(request: &Request) -> String {
+    canonical::query(request.query.iter().map(|(name, value)| (*name, value.as_str())))
+}
+
+fn headers_of(sealing: &Sealing<'_>) -> Result<HeaderMap, Error> {
+    let mut headers = sealing.request.headers.clone();
+    headers.insert(HOST, value(&sealing.address.authority)?);
+    if let Some(md5) = &sealing.digests.md5 {
+        headers.insert(CONTENT_MD5, value(md5)?);
+    }
+    if let Some(crc64) = &sealing.digests.crc64 {
+        headers.insert(CHECKSUM, value(crc64)?);
+    }
+    if sealing.protection.announce {
+        headers.insert(CHECKSUM_ALGORITHM, HeaderValue::from_static("CRC64NVME"));
+        headers.insert(CHECKSUM_TYPE, HeaderValue::from_static("FULL_OBJECT"));
+    }
+    if sealing.protection.chunks != Chunks::None {
+        headers.insert(CONTENT_ENCODING, chunked_encoding(headers.get(CONTENT_ENCODING))?);
+        headers.insert(DECODED_LENGTH, sealing.request.body.len().into());
+        headers.insert(TRAILER, HeaderValue::from_static(CRC64NVME));
+    }
+    Ok(headers)
+}
+
+/// The store keeps what stands before `aws-chunked`.
+fn chunked_encoding(own: Option<&HeaderValue>) -> Result<HeaderValue, Error> {
+    match own.map(HeaderValue::to_str) {
+        None => Ok(HeaderValue::from_static("aws-chunked")),
+        Some(Ok(own)) => value(&format!("{own},aws-chunked")),
+        Some(Err(_)) => Err(Error::invalid("the content encoding is not plain text")),
+    }
+}
+
+fn payload_hash<'a>(sealing: &'a Sealing<'_>) -> &'a str {
+    match sealing.protection.chunks {
+        Chunks::Signed => STREAMING_SIGNED,
+        Chunks::Unsigned => STREAMING_UNSIGNED,
+        Chunks::None => match &sealing.digests.sha256 {
+            Some(sha256) => sha256,
+            None if sealing.request.body.is_empty() => EMPTY_SHA256,
+            None => UNSIGNED,
+        },
+    }
+}
+
+fn outgoing(sealing: &Sealing<'_>, seed: Option<Seed>) -> (Outgoing, u64) {
+    let body = &sealing.request.body;
+    let chain = match sealing.protection.chunks {
+        Chunks::None => return (Outgoing::new(body), body.len()),
+        Chunks::Unsigned => None,
+        Chunks::Signed => seed.map(Chain::from),
+    };
+    let trailer = Box::new(CrcTrailer::default());
+    let encoder = Encoder::new(checksum::pieces_of(body), body.len(), chain, Some(trailer));
+    let len = encoder.encoded_len();
+    (Outgoing::streamed(Some(encoder.into_pieces()), len), len)
+}
+
+fn uri_of(address: &Address, query: &str) -> Result<Uri, Error> {
+    let separator = if query.is_empty() { "" } else { "?" };
+    Uri::builder()
+        .scheme(address.scheme.name())
+        .authority(address.authority.as_str())
+        .path_and_query(format!("{}{separator}{query}", address.path))
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Bug, format!("the address cannot be written: {error}")))
+}
+
+fn value(text: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text)
+        .map_err(|_| Error::invalid("a header value has characters that cannot be sent"))
+}
+
+/// Whether the body is one that is best read once.
+pub fn is_read_once(body: &Body) -> bool {
+    matches!(body, Body::Source(source) if !source.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_protected_by_what_they_are_and_where_they_go() {
+        let object = Circumstances {
+            payload: Payload::Object,
+            needs_checksum: false,
+            read_once: false,
+            method: Method::Trailer,
+            anonymous: false,
+            scheme: Scheme::Https,
+            signing: PayloadSigning::Auto,
+        };
+        let http = Circumstances { scheme: Scheme::Http, ..object };
+        let document = Circumstances { payload: Payload::Document, ..object };
+        let once = Circumstances { read_once: true, ..object };
+        let wanted = |sha256, crc64, md5| Wanted { sha256, crc64, md5 };
+        let nothing = Wanted::default();
+        for (case, expected, chunks) in [
+            (object, wanted(false, true, false), Chunks::None),
+            (http, wanted(true, true, false), Chunks::None),
+            (
+                Circumstances { signing: PayloadSigning::Never, ..http },
+                wanted(false, true, false),
+                Chunks::None,
+            ),
+            (
+                Circumstances { signing: PayloadSigning::Always, ..object },
+                wanted(true, true, false),
+                Chunks::None,
+            ),
+            (once, nothing, Chunks::Unsigned),
+            (Circumstances { scheme: Scheme::Http, ..once }, nothing, Chunks::Signed),
+            (Circumstances { method: Method::Header, ..once }, wanted(false, true, false), Chunks::None),
+            (Circumstances { anonymous: true, ..once }, wanted(false, true, false), Chunks::None),
+            (
+                Circumstances { method: Method::ContentMd5, ..object },
+                wanted(false, false, true),
+                Chunks::None,
+            ),
+            (Circumstances { method: Method::None, ..object }, nothing, Chunks::None),
+            (
+                Circumstances { method: Method::None, needs_checksum: true, ..object },
+                wanted(false, false, true),
+                Chunks::None,
+            ),
+            (document, wanted(true, false, false), Chunks::None),
+            (Circumstances { needs_checksum: true, ..document }, wanted(true, false, true), Chunks::None),
+            (Circumstances { anonymous: true, ..document }, nothing, Chunks::None),
+        ] {
+            let protection = protection(case);
+            assert_eq!((protection.wanted, protection.chunks), (expected, chunks), "{case:?}");
+        }
+        let upload = Circumstances { payload: Payload::Upload, ..object };
+        assert!(protection(upload).announce);
+        assert!(!protection(Circumstances { method: Method::ContentMd5, ..upload }).announce);
+    }
+}

@@ -1,0 +1,470 @@
+//! One operation from its first attempt to its last: what `retry` decides is carried out here.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use http::header::{CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::{HeaderMap, Method as Verb, StatusCode};
+
+use super::body::ByteStream;
+use super::checksum::{self, Digests, Method, Wanted};
+use super::client::{Shared, resource_of};
+use super::credentials::Credentials;
+use super::dialect::Vendor;
+use super::envelope::{self, Chunks, Circumstances, Protection, Sealing};
+use super::operation::{Payload, Replay, Reply, ReplyBody, Request};
+use super::region;
+use super::retry::{self, Class, Facts, History, Verdict};
+use super::skew::{self, Trip};
+use super::transport::{Failure, Incoming, Reached};
+use super::{Deadlines, Error, ErrorKind, judge};
+use crate::base::timestamp;
+use crate::telemetry::metrics;
+
+/// Of a reply that is read to its end: a page of a listing with a thousand long keys has less than 4 MiB.
+const COLLECTED_BYTES_MAX: usize = 16 << 20;
+const REFUSAL_BYTES_MAX: usize = 256 << 10;
+
+/// An operation without its types.
+pub struct Call<'a> {
+    pub name: &'static str,
+    pub streamed: bool,
+    pub payload: Payload,
+    pub replay: Replay,
+    pub request: &'a Request,
+}
+
+/// What makes an output of a good reply.
+pub type Decode<'a> = dyn FnMut(Reply) -> Result<(), Error> + Send + 'a;
+
+pub struct Exchange<'a> {
+    shared: &'a Shared,
+    deadlines: Deadlines,
+    call: Call<'a>,
+    resource: String,
+    started: Instant,
+    /// Time in which bodies moved.
+    moving: Duration,
+    history: History,
+    /// An earlier attempt may have been applied.
+    ambiguous: bool,
+    /// Exactly those that were wanted last.
+    digests: Digests,
+    digested: Option<Wanted>,
+    method: Method,
+    region: String,
+    /// Those of the latest attempt.
+    credentials: Option<Arc<Credentials>>,
+    skew_seconds: i64,
+}
+
+/// Why an attempt failed, and what it brought to light.
+struct Setback {
+    error: Error,
+    facts: Facts,
+    retry_after: Option<Duration>,
+    /// The region that the store named.
+    region: Option<String>,
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Self {
+        Self { error, facts: Facts::default(), retry_after: None, region: None }
+    }
+}
+
+enum Step {
+    Again,
+    Fail(Error),
+}
+
+impl<'a> Exchange<'a> {
+    pub fn new(shared: &'a Shared, deadlines: Deadlines, call: Call<'a>) -> Self {
+        Self {
+            deadlines,
+            resource: resource_of(call.request),
+            started: Instant::now(),
+            moving: Duration::ZERO,
+            history: History::default(),
+            ambiguous: false,
+            digests: Digests::default(),
+            digested: None,
+            method: shared.dialect.checksum(),
+            region: shared.region_of(call.request.bucket.as_deref()),
+            credentials: None,
+            skew_seconds: 0,
+            shared,
+            call,
+        }
+    }
+
+    pub async fn run(mut self, decode: &mut Decode<'_>) -> Result<(), Error> {
+        loop {
+            let setback = match self.attempt(decode).await {
+                Ok(()) => return Ok(()),
+                Err(setback) => setback,
+            };
+            metrics::REQUEST_ERRORS.add(self.call.name, 1);
+            match self.next_step(setback).await {
+                Step::Again => {
+                    self.shared.counters.retries.fetch_add(1, Ordering::Relaxed);
+                    metrics::RETRIES.add(1);
+                }
+                Step::Fail(error) => return Err(error.about(self.call.name, &self.resource)),
+            }
+        }
+    }
+
+    async fn attempt(&mut self, decode: &mut Decode<'_>) -> Result<(), Setback> {
+        self.wait_for_turn().await?;
+        self.credentials = self.shared.config.credentials.credentials().await?;
+        let protection = self.protection();
+        if self.digested != Some(protection.wanted) {
+            self.digests = checksum::digests(&self.call.request.body, protection.wanted).await?;
+            self.digested = Some(protection.wanted);
+        }
+        let sent_at = self.shared.config.clock.wall();
+        self.skew_seconds = self.shared.skew.seconds();
+        let sealed = self.seal(protection, sent_at)?;
+        let progress = sealed.progress;
+        self.count_request();
+        let deadlines = self.deadlines_left();
+        let outcome = self.shared.transport.send(sealed.request, deadlines).await;
+        self.moving += progress.moving();
+        self.count_sent(progress.bytes());
+        let reply = outcome.map_err(unanswered)?;
+        let trip = Trip { sent: sent_at, received: self.shared.config.clock.wall() };
+        self.learn(reply.headers(), trip);
+        self.receive(reply, protection, decode).await?;
+        if self.method != self.shared.dialect.checksum() && self.uses_checksum() {
+            self.shared.dialect.settle_for(self.method);
+        }
+        Ok(())
+    }
+
+    /// A store that said "slow down" is asked at the rate that it takes.
+    async fn wait_for_turn(&mut self) -> Result<(), Error> {
+        let turn = self.shared.pace.reserve(Instant::now());
+        if turn.is_zero() {
+            return Ok(());
+        }
+        if self.idle() + turn > self.deadlines.total_without_progress {
+            return Err(Error::new(
+                ErrorKind::Throttled,
+                "the store takes too few requests: no turn before the deadline",
+            )
+            .with_status(503));
+        }
+        tokio::time::sleep(turn).await;
+        Ok(())
+    }
+
+    /// MinIO wants a checksum of every part of an upload that announced one, but makes none of the parts that it
+    /// copies: there an upload with copies must not announce any, and its parts are checked one by one.
+    fn payload(&self) -> Payload {
+        match self.call.payload {
+            Payload::UploadWithCopies if self.shared.dialect.vendor() == Vendor::Minio => Payload::Document,
+            Payload::UploadWithCopies => Payload::Upload,
+            payload => payload,
+        }
+    }
+    fn protection(&self) -> Protection {
+        envelope::protection(Circumstances {
+            payload: self.payload(),
+            needs_checksum: self.call.request.needs_checksum,
+            read_once: envelope::is_read_once(&self.call.request.body),
+            method: self.method,
+            anonymous: self.credentials.is_none(),
+            scheme: self.shared.endpoint.scheme,
+            signing: self.shared.config.payload_signing,
+        })
+    }
+    fn seal(&self, protection: Protection, now: SystemTime) -> Result<envelope::Sealed, Error> {
+        let address = self.shared.address(self.call.request, &self.region)?;
+        let time = self.shared.skew.apply(now);
+        envelope::seal(&Sealing {
+            request: self.call.request,
+            address: &address,
+            protection,
+            digests: &self.digests,
+            signer: self
+                .credentials
+                .as_deref()
+                .map(|credentials| self.shared.signer(credentials, &self.region, time)),
+            user_agent: &self.shared.user_agent,
+        })
+    }
+
+    fn learn(&self, headers: &HeaderMap, trip: Trip) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(timestamp::parse_http_date);
+        if let Some(seconds) = skew::measure(trip, date, headers.contains_key(http::header::AGE)) {
+            self.shared.skew.learn(seconds);
+        }
+        self.shared.dialect.observe(headers);
+    }
+
+    async fn receive(
+        &mut self,
+        reply: Incoming,
+        protection: Protection,
+        decode: &mut Decode<'_>,
+    ) -> Result<(), Setback> {
+        let (parts, pieces) = reply.into_parts();
+        let (status, headers) = (parts.status, parts.headers);
+        let expected = promised_length(&self.call.request.method, status, &headers);
+        let counters = self.shared.counters.clone();
+        let pieces = Box::pin(pieces.inspect_ok(move |piece| {
+            counters.bytes_received.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            metrics::BYTES_RECEIVED.add(piece.len() as u64);
+        }));
+        let stream = ByteStream::new(pieces, expected, self.deadlines.no_progress).about(
+            self.call.name,
+            &self.resource,
+            judge::request_ids(&headers),
+        );
+        if !status.is_success() {
+            let body = self.collect(stream, REFUSAL_BYTES_MAX).await.unwrap_or_default();
+            return Err(self.refused(status, &headers, &body));
+        }
+        let body = if self.call.streamed {
+            ReplyBody::Stream(stream.verified_by(checksum::verifier(status, &headers)))
+        } else {
+            let body = self
+                .collect(stream, COLLECTED_BYTES_MAX)
+                .await
+                .map_err(|error| self.after_reply(error, 200))?;
+            if let Some((error, _)) = judge::hidden_refusal(self.call.request, &headers, &body) {
+                return Err(error.into());
+            }
+            ReplyBody::Collected(body)
+        };
+        self.check_integrity(protection, &headers)?;
+        let ids = headers.clone();
+        decode(Reply { status, headers, body }).map_err(|error| {
+            let (request_id, host_id) = judge::request_ids(&ids);
+            self.after_reply(error.with_request_ids(request_id, host_id), status.as_u16()).into()
+        })
+    }
+
+    async fn collect(&mut self, stream: ByteStream, limit_bytes: usize) -> Result<Bytes, Error> {
+        let begun = Instant::now();
+        let body = stream.collect(limit_bytes).await;
+        if body.is_ok() {
+            self.moving += begun.elapsed();
+        }
+        body
+    }
+    /// A fault found in a reply that had a good status.
+    fn after_reply(&self, error: Error, status: u16) -> Error {
+        if error.status() == 0 && error.kind() == ErrorKind::Corrupt {
+            error.with_status(status)
+        } else {
+            error
+        }
+    }
+
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Setback {
+        let (error, document) = judge::refusal(self.call.request, status, headers, body);
+        let region = region::named_in(headers, &document.region).filter(|region| *region != self.region);
+        let facts = Facts {
+            unreached: false,
+            skewed: skew::is_suspicious(self.shared.skew.seconds() - self.skew_seconds),
+            temporary_keys: self.credentials.as_ref().is_some_and(|keys| keys.session_token.is_some()),
+            region_named: region.is_some(),
+        };
+        Setback { error, facts, retry_after: retry::retry_after(headers), region }
+    }
+
+    fn check_integrity(&self, protection: Protection, headers: &HeaderMap) -> Result<(), Error> {
+        checksum::check_echo(self.digests.crc64.as_deref(), headers)
+            .map_err(|error| error.with_status(200))?;
+        // A store that says nothing of a checksum behind the body may have taken the frames for data.
+        if protection.chunks != Chunks::None && checksum::echo(headers).is_none() {
+            return Err(unconfirmed_trailer());
+        }
+        Ok(())
+    }
+
+    async fn next_step(&mut self, setback: Setback) -> Step {
+        let Setback { error, facts, retry_after, region } = setback;
+        let ambiguous = !facts.unreached && judge::is_ambiguous(self.call.request, &error);
+        let error = error.with_ambiguity(ambiguous);
+        self.note(&error, facts);
+        tracing::debug!(
+            operation = self.call.name,
+            failures = self.history.failures,
+            "attempt failed: {error}"
+        );
+        if let Some(lower) = self.lower_method(&error) {
+            self.method = lower;
+            return Step::Again;
+        }
+        let class = retry::classify(&error, facts);
+        let verdict = retry::verdict(
+            class,
+            &self.history,
+            self.call.replay,
+            error.is_ambiguous(),
+            self.deadlines.total_without_progress,
+            (fastrand::f64(), retry_after),
+        );
+        self.ambiguous |= error.is_ambiguous();
+        self.carry_out(verdict, class, error, region).await
+    }
+
+    fn note(&mut self, error: &Error, facts: Facts) {
+        self.history.failures += 1;
+        self.history.idle = self.idle();
+        match retry::classify(error, facts) {
+            Class::Damaged => self.history.damaged += 1,
+            Class::Throttled if error.status() != 0 => {
+                self.shared.counters.throttled.fetch_add(1, Ordering::Relaxed);
+                self.shared.pace.throttled(Instant::now());
+            }
+            _ => {}
+        }
+        if error.kind() == ErrorKind::NoSuchBucket
+            && let Some(bucket) = &self.call.request.bucket
+        {
+            self.shared.regions.forget(bucket);
+        }
+    }
+
+    async fn carry_out(
+        &mut self,
+        verdict: Verdict,
+        class: Class,
+        error: Error,
+        region: Option<String>,
+    ) -> Step {
+        match (verdict, region) {
+            (Verdict::Again(pause), _) => {
+                tokio::time::sleep(pause).await;
+                Step::Again
+            }
+            (Verdict::Resign, _) => {
+                self.history.resigned = true;
+                Step::Again
+            }
+            (Verdict::Renew, _) => {
+                self.history.renewed = true;
+                match self.shared.config.credentials.renew(self.credentials.as_deref()).await {
+                    Ok(()) => Step::Again,
+                    Err(why) => Step::Fail(self.give_up(error.explain(&why.to_string()), class)),
+                }
+            }
+            (Verdict::Redirect, Some(region)) => {
+                self.history.redirected = true;
+                if let Some(bucket) = &self.call.request.bucket {
+                    self.shared.regions.learn(bucket, &region);
+                }
+                self.region = region;
+                Step::Again
+            }
+            (Verdict::Redirect, None) | (Verdict::Stop, _) => Step::Fail(self.give_up(error, class)),
+        }
+    }
+
+    /// The last word on this operation. An answer such as 412 after an attempt that may have been applied can be
+    /// the echo of our own success.
+    fn give_up(&self, error: Error, class: Class) -> Error {
+        let error = error.with_ambiguity(self.ambiguous && self.call.request.method != Verb::GET);
+        match class {
+            Class::Throttled | Class::Unreachable | Class::Transient | Class::Damaged
+                if self.history.failures > 1 =>
+            {
+                let seconds = self.started.elapsed().as_secs_f32();
+                error.explain(&format!("gave up after {} attempts in {seconds:.1} s", self.history.failures))
+            }
+            Class::Region => error.explain("give the bucket's region as --region or AWS_REGION"),
+            _ => error,
+        }
+    }
+
+    /// The next way to protect the body, where this refusal may be about the present one.
+    fn lower_method(&self, error: &Error) -> Option<Method> {
+        if !self.uses_checksum() || error.is_ambiguous() && self.call.replay == Replay::LookFirst {
+            return None;
+        }
+        let chunked = self.protection().chunks != Chunks::None;
+        let blamed = match (error.status(), error.code()) {
+            (_, UNCONFIRMED) => true,
+            (_, "BadDigest") => self.history.damaged > 1,
+            (403, "SignatureDoesNotMatch" | "AccessDenied") => chunked,
+            (400 | 411 | 501, code) => REFUSED_METHOD.contains(&code),
+            _ => false,
+        };
+        if blamed { self.shared.dialect.below(self.method) } else { None }
+    }
+    fn uses_checksum(&self) -> bool {
+        match self.payload() {
+            Payload::Document => false,
+            Payload::Upload | Payload::UploadWithCopies => self.method.is_crc(),
+            Payload::Object => self.method != Method::None,
+        }
+    }
+
+    /// Time since the start in which nothing moved.
+    fn idle(&self) -> Duration {
+        self.started.elapsed().saturating_sub(self.moving)
+    }
+    /// The time-outs of one attempt end with the deadline of the whole.
+    fn deadlines_left(&self) -> Deadlines {
+        let left = self.deadlines.total_without_progress.saturating_sub(self.idle());
+        let response_header = self.deadlines.response_header.min(left);
+        Deadlines {
+            response_header,
+            connect: self.deadlines.connect.min(left - response_header),
+            ..self.deadlines
+        }
+    }
+    fn count_request(&self) {
+        self.shared.counters.requests.fetch_add(1, Ordering::Relaxed);
+        metrics::REQUESTS.add(self.call.name, 1);
+    }
+    fn count_sent(&self, bytes: u64) {
+        self.shared.counters.bytes_sent.fetch_add(bytes, Ordering::Relaxed);
+        metrics::BYTES_SENT.add(bytes);
+    }
+}
+
+/// Codes by which stores refuse a kind of checksum or a kind of body that they do not know; many other faults have
+/// them too, so the lower method is remembered only once a request has succeeded with it.
+const REFUSED_METHOD: &[&str] = &[
+    "",
+    "InvalidArgument",
+    "InvalidDigest",
+    "InvalidRequest",
+    "IncompleteBody",
+    "MissingContentLength",
+    "NotImplemented",
+    "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
+];
+const UNCONFIRMED: &str = "UnconfirmedTrailer";
+
+fn unconfirmed_trailer() -> Error {
+    Error::new(ErrorKind::Corrupt, "the store did not confirm the checksum behind the body")
+        .with_status(200)
+        .with_code(UNCONFIRMED)
+}
+
+fn unanswered(failure: Failure) -> Setback {
+    let unreached = failure.reached == Reached::No;
+    let facts = Facts { unreached, ..Facts::default() };
+    Setback { facts, ..Error::new(failure.kind, failure.message).into() }
+}
+
+/// Bytes that a reply's body must have.
+fn promised_length(verb: &Verb, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
+    if *verb == Verb::HEAD || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+        return None;
+    }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,7 @@
+//! The embedded server as a stranger sees it: over sockets, signed by code that shares nothing with the client.
+
+mod faults;
+mod objects;
+mod protection;
+mod raw;
+mod restart;

@@ -1,0 +1,91 @@
+//! Sections 4 and 5: what a mount left half done, the next one finishes.
+
+use std::time::Duration;
+
+use holdfs::embedded::faults::{Action, Rule, When};
+
+use super::world::{Kind, World};
+
+fn refuse(operation: &str) -> Rule {
+    let status =
+        Action::Status { status: 403, code: "AccessDenied".into(), headers: Vec::new(), when: When::Before };
+    Rule::new(status).on(operation)
+}
+
+/// Waits until the bucket holds exactly these keys.
+async fn settles_at(world: &World, keys: &[String]) {
+    for _ in 0..100 {
+        if world.keys().await == keys {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.keys().await, keys);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_stored_is_there_after_a_remount() {
+    let mut world = World::new(Kind::Plain).await;
+    let open = world.create("f", libc::O_WRONLY).await.expect("creates");
+    world.write_at(open, 0, b"precious").await.expect("writes");
+    world.server.faults().add(refuse("PutObject"));
+    assert!(world.close(open).await.is_err());
+    world.remount().await;
+    assert_eq!(world.list("").await, ["f"]);
+    assert_eq!(world.read("f").await.expect("reads"), "precious");
+    assert_eq!(world.get_xattr("f", "user.holdfs.state").await.expect("a state"), "failed");
+    world.server.faults().clear();
+    world.set_xattr("f", "user.holdfs.sync", "1").await.expect("uploads now");
+    assert_eq!(world.get("f").await.as_deref(), Some(&b"precious"[..]));
+}
+
+fn names(directory: &str) -> Vec<String> {
+    (0..30).map(|n| format!("{directory}/f{n:02}")).collect()
+}
+
+/// DL-09.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_of_a_directory_goes_on_after_a_crash() {
+    let mut world = World::new(Kind::Plain).await;
+    for key in names("d") {
+        world.put(&key, key.clone()).await;
+    }
+    let slow =
+        world.server.faults().add(Rule::new(Action::Delay { milliseconds: 60_000 }).on("CopyObject").skip(7));
+    let crashed = tokio::time::timeout(Duration::from_millis(500), world.rename("d", "e")).await;
+    assert!(crashed.is_err(), "it was on its way");
+    world.server.faults().remove(slow);
+    world.remount().await;
+    settles_at(&world, &names("e")).await;
+    for key in names("e") {
+        assert_eq!(world.read(&key).await.expect("reads"), key.replace("e/", "d/"));
+    }
+}
+
+/// DL-09.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_names_that_could_not_be_deleted_go_at_the_next_mount() {
+    let mut world = World::new(Kind::Plain).await;
+    for key in names("d") {
+        world.put(&key, "x").await;
+    }
+    world.server.faults().add(refuse("DeleteObjects"));
+    world.server.faults().add(refuse("DeleteObject"));
+    world.rename("d", "e").await.expect("every file has its new name");
+    assert_eq!(world.list("e").await.len(), 30);
+    assert!(world.node("d").await.is_none());
+    world.server.faults().clear();
+    world.remount().await;
+    settles_at(&world, &names("e")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_put_aside_for_an_open_file_go_at_the_next_mount() {
+    let mut world = World::new(Kind::Plain).await;
+    world.put("f", vec![1_u8; 3 << 20]).await;
+    world.open("f", libc::O_RDONLY).await.expect("opens");
+    world.unlink("f").await.expect("removes");
+    assert!(world.keys().await[0].starts_with(".holdfs.d/host/"));
+    world.remount().await;
+    settles_at(&world, &[]).await;
+}

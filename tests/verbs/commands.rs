@@ -1,0 +1,202 @@
+//! `holdfs object` and `holdfs bucket` as people type them.
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::mounted::harness::{Bucket, ObjectLock, Store, noise};
+
+/// What a command did: its exit status, standard output and standard error.
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.status, 0, "{}", self.err);
+        self.out
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+fn holdfs(arguments: &[&str]) -> Ran {
+    holdfs_with(arguments, b"")
+}
+
+fn holdfs_with(arguments: &[&str], stdin: &[u8]) -> Ran {
+    let mut command = Store::shared().command();
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("holdfs starts");
+    let mut pipe = child.stdin.take().expect("its stdin");
+    std::thread::scope(|scope| {
+        scope.spawn(move || pipe.write_all(stdin));
+        child.wait_with_output().expect("its output").into()
+    })
+}
+
+fn path(bucket: &Bucket<'_>, key: &str) -> String {
+    format!("s3://{}/{key}", bucket.name)
+}
+
+#[test]
+fn a_file_goes_up_and_comes_down() {
+    let bucket = Bucket::new(Store::shared());
+    let folder = tempfile::tempdir().unwrap();
+    let (up, down) = (folder.path().join("up.txt"), folder.path().join("down"));
+    let content = noise(1, 20 << 20);
+    std::fs::write(&up, &content).unwrap();
+    let up = up.to_str().unwrap();
+    holdfs(&["object", "put", up, &path(&bucket, "d/"), "--metadata", "a=b=c", "--tag", "k= v "]).ok();
+    let head = bucket.head("d/up.txt");
+    assert_eq!(head.content.content_type.as_deref(), Some("text/plain"));
+    assert_eq!((head.metadata["a"].as_str(), head.tag_count), ("b=c", Some(1)));
+    assert_eq!(holdfs(&["object", "tag", &path(&bucket, "d/up.txt")]).ok(), "k= v \n");
+    holdfs(&["object", "get", &path(&bucket, "d/up.txt"), down.to_str().unwrap()]).ok();
+    assert!(std::fs::read(&down).unwrap() == content);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no partial file stays");
+    let refused = holdfs(&["object", "put", "--no-clobber", up, &path(&bucket, "d/up.txt")]);
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("exists"), "{}", refused.err);
+}
+
+#[test]
+fn a_pipe_goes_up_and_comes_down() {
+    let bucket = Bucket::new(Store::shared());
+    for size in [0, 10, 20 << 20] {
+        let content: Vec<u8> = noise(2, size).iter().map(|byte| byte % 90 + 33).collect();
+        holdfs_with(&["object", "put", "-", &path(&bucket, "k")], &content).ok();
+        assert!(holdfs(&["object", "cat", &path(&bucket, "k")]).ok().as_bytes() == content, "{size}");
+    }
+}
+
+#[test]
+fn ls_shows_folders_keys_and_versions() {
+    let bucket = Bucket::with(Store::shared(), ObjectLock::On);
+    for key in ["a.txt", "d/1", "d/2", "odd\nkey"] {
+        bucket.put(key, "hello");
+    }
+    bucket.delete("d/2");
+    let shown = holdfs(&["object", "ls", &bucket.name]).ok();
+    let names: Vec<&str> = shown.lines().map(|line| line.get(37..).unwrap_or(line)).collect();
+    assert_eq!(names, ["a.txt", "d/", "odd", "key"], "a pipe gets bytes as they are:\n{shown}");
+    let keys = |arguments: &[&str]| {
+        let shown = holdfs(&[&["object", "ls", "--json"], arguments].concat()).ok();
+        let lines: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines
+    };
+    let recursive: Vec<_> = keys(&["-r", &bucket.name]).iter().map(|line| line["key"].clone()).collect();
+    assert_eq!(recursive, ["a.txt", "d/1", "odd\nkey"]);
+    let versions = keys(&["--versions", &path(&bucket, "d/2")]);
+    let markers: Vec<_> = versions.iter().map(|line| line["delete_marker"].clone()).collect();
+    assert_eq!(markers, [true, false]);
+    assert_eq!(holdfs(&["object", "ls", &path(&bucket, "none")]).ok(), "");
+}
+
+#[test]
+fn rm_deletes_one_all_and_every_version() {
+    let bucket = Bucket::with(Store::shared(), ObjectLock::On);
+    for key in ["a", "b/1", "b/2\u{1}", "b/3&"] {
+        bucket.put(key, "x");
+    }
+    let marked = holdfs(&["object", "rm", &path(&bucket, "a")]);
+    assert!(marked.err.contains("delete marker"), "{}", marked.err);
+    assert_eq!(marked.ok(), "");
+    holdfs(&["object", "rm", "-r", &path(&bucket, "b/")]).ok();
+    assert_eq!(bucket.keys(), [""; 0]);
+    assert_ne!(holdfs(&["object", "ls", "-r", "--versions", &bucket.name]).ok(), "");
+    holdfs(&["object", "rm", "-r", "--versions", &bucket.name]).ok();
+    assert_eq!(holdfs(&["object", "ls", "-r", "--versions", &bucket.name]).ok(), "");
+}
+
+#[test]
+fn tags_are_changed_one_by_one() {
+    let bucket = Bucket::new(Store::shared());
+    bucket.put("k", "x");
+    let target = path(&bucket, "k");
+    let tag = |arguments: &[&str]| holdfs(&[&["object", "tag", &target], arguments].concat());
+    assert_eq!(tag(&[]).ok(), "");
+    tag(&["a=1", "b=2"]).ok();
+    tag(&["c=3", "--remove", "a"]).ok();
+    assert_eq!(tag(&[]).ok(), "b=2\nc=3\n");
+    tag(&["--clear"]).ok();
+    assert_eq!(tag(&[]).ok(), "");
+    assert_eq!(tag(&["no-value"]).status, 2);
+}
+
+#[test]
+fn holds_and_retention_lock_a_version() {
+    let bucket = Bucket::with(Store::shared(), ObjectLock::On);
+    bucket.put("k", "x");
+    let version = bucket.head("k").version.unwrap();
+    let target = path(&bucket, "k");
+    let object = |verb: &str, arguments: &[&str]| holdfs(&[&["object", verb, &target], arguments].concat());
+    assert_eq!(object("hold", &[]).ok(), "OFF\n");
+    object("hold", &["on"]).ok();
+    assert_eq!(object("hold", &["show"]).ok(), "ON\n");
+    assert_eq!(object("rm", &["--version-id", &version.0]).status, 1);
+    object("hold", &["off"]).ok();
+    assert_eq!(object("retain", &[]).ok(), "none\n");
+    object("retain", &["governance", "2040-01-31T00:00:00Z"]).ok();
+    assert_eq!(object("retain", &[]).ok(), "GOVERNANCE 2040-01-31T00:00:00Z\n");
+    let stat: Value = serde_json::from_str(&object("stat", &["--json"]).ok()).unwrap();
+    assert_eq!(stat["retention_mode"], "GOVERNANCE");
+    assert_eq!(object("rm", &["--version-id", &version.0]).status, 1);
+    object("rm", &["--version-id", &version.0, "--bypass-governance"]).ok();
+    assert_eq!(object("retain", &["sometimes", "2040-01-31T00:00:00Z"]).status, 2);
+}
+
+#[test]
+fn buckets_are_made_listed_and_removed() {
+    let name = format!("t-cli-{:016x}", fastrand::u64(..));
+    holdfs(&["bucket", "create", &name, "--object-lock"]).ok();
+    assert!(holdfs(&["bucket", "ls"]).ok().lines().any(|line| line == name));
+    let again = holdfs(&["bucket", "create", &name]);
+    assert!([0, 1].contains(&again.status), "some stores say yes to one's own: {}", again.err);
+    holdfs(&["bucket", "remove", &name]).ok();
+    assert!(!holdfs(&["bucket", "ls", "--prefix", &name]).ok().contains(&name));
+}
+
+#[test]
+fn the_exit_status_says_whose_fault_it_is() {
+    let bucket = Bucket::new(Store::shared());
+    let missing = holdfs(&["object", "cat", &path(&bucket, "nothing")]);
+    assert_eq!((missing.status, missing.out.as_str()), (1, ""));
+    assert!(missing.err.contains("has no object nothing"), "{}", missing.err);
+    assert_eq!(holdfs(&["object", "stat", &format!("{}-not/k", bucket.name)]).status, 3);
+    assert_eq!(holdfs(&["object", "ls", &format!("{}-not", bucket.name)]).status, 3);
+    assert_eq!(holdfs(&["object", "cat", &bucket.name]).status, 2);
+    assert_eq!(holdfs(&["object", "fetch"]).status, 2);
+    let stranger = Store::shared()
+        .command()
+        .env("AWS_SECRET_ACCESS_KEY", "wrong")
+        .args(["object", "ls", &bucket.name])
+        .output();
+    assert_eq!(stranger.unwrap().status.code(), Some(3));
+}
+
+#[test]
+fn a_dead_endpoint_is_told_within_ten_seconds() {
+    let started = Instant::now();
+    let output = Store::shared()
+        .command()
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .args(["object", "ls", "b"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
