@@ -36,17 +36,18 @@ impl Pool {
         self.0.buffer_bytes
     }
 
-    /// An empty buffer with room for `len` bytes, at most the pool's size: an idle one, the last used first, whose
-    /// memory is warmest. A wish for less than half of that gets memory of its own, which does not go round.
+    /// An empty buffer with room for exactly `len` bytes: an idle one, the last used first, whose memory is warmest.
+    /// A wish for less than half of the pool's size, or for more than that, gets memory of its own, which does not
+    /// go round.
     pub fn take(&self, len: usize) -> Buffer {
-        let limit = len.min(self.0.buffer_bytes);
-        let bytes = if limit < self.0.buffer_bytes / 2 {
-            Vec::with_capacity(limit)
-        } else {
+        let size = self.0.buffer_bytes;
+        let bytes = if (size / 2..=size).contains(&len) {
             let idle = self.0.buffers.lock().pop();
-            idle.unwrap_or_else(|| Vec::with_capacity(self.0.buffer_bytes))
+            idle.unwrap_or_else(|| Vec::with_capacity(size))
+        } else {
+            Vec::with_capacity(len)
         };
-        Buffer { bytes, limit, home: self.clone() }
+        Buffer { bytes, limit: len, home: self.clone() }
     }
 
     pub fn idle_bytes(&self) -> u64 {
@@ -148,6 +149,15 @@ mod tests {
         let mut small = pool.take(3);
         assert_eq!((small.fill(b"hello"), small.as_slice()), (3, &b"hel"[..]));
         drop(small);
+        assert_eq!(pool.idle_bytes(), 0);
+    }
+
+    #[test]
+    fn a_large_wish_gets_all_it_asked_for() {
+        let pool = Pool::new(8, 2);
+        let mut large = pool.take(11);
+        assert_eq!((large.fill(b"hello world!"), large.as_slice()), (11, &b"hello world"[..]));
+        drop(large);
         assert_eq!(pool.idle_bytes(), 0);
     }
 

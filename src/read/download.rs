@@ -199,6 +199,10 @@ impl Download {
             }
             let filled = slot.fill(chunk);
             let (Filled::Partly(taken) | Filled::Whole(taken)) = filled;
+            if taken == 0 {
+                let message = format!("{}: a block of memory ended before its bytes did", self.pin.key);
+                return Err(Error::new(ErrorKind::Bug, message));
+            }
             self.range.start += taken as u64;
             chunk = &chunk[taken..];
             if matches!(filled, Filled::Whole(_))

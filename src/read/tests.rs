@@ -274,6 +274,17 @@ fn a_random_read_asks_for_its_pages_alone() {
 }
 
 #[test]
+fn a_random_read_may_be_longer_than_a_block() {
+    with_rig(64 * MIB, 64 * MIB, |rig| async move {
+        let reader = rig.open();
+        for start in [33 * MIB + 5, 3 * MIB, 50 * MIB] {
+            let len = 5 * BLOCK_BYTES / 2;
+            assert_eq!(get(&reader, start, len).await, Ok(content(ByteRange::sized(start, len))));
+        }
+    });
+}
+
+#[test]
 fn a_body_that_ends_early_fails_or_lies_is_resumed_where_it_was() {
     let faults = [
         Fault::EndAfter(0),

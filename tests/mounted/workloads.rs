@@ -1,6 +1,7 @@
 //! The programs that people run on a mount: `cp -r`, `diff`, `git`, `tar`, `rsync`-like temporary files.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -42,14 +43,25 @@ fn git_clones_commits_and_finds_nothing_wrong() {
 }
 
 #[test]
-fn a_large_file_goes_up_in_parts_and_comes_back() {
+fn a_large_file_goes_up_in_parts_comes_back_and_an_edit_of_its_middle_sends_only_what_changed() {
     let bucket = Bucket::new(Store::shared());
     let mut mount = bucket.mount().test_max(LONG).start();
-    let data = noise(7, 70 << 20);
+    let mut data = noise(7, 70 << 20);
     fs::write(mount.path("large"), &data).expect("a write");
     assert!(bucket.get("large").as_deref() == Some(&data[..]), "as written");
     mount.remount();
     assert!(fs::read(mount.path("large")).expect("a read") == data, "as read after a remount");
+
+    let change = b"changed";
+    let offset = 33 << 20;
+    data[offset..offset + change.len()].copy_from_slice(change);
+    let file = fs::File::options().write(true).open(mount.path("large")).expect("an open");
+    file.write_all_at(change, offset as u64).expect("a write");
+    file.sync_all().expect("an fsync");
+    drop(file);
+    assert!(bucket.get("large").as_deref() == Some(&data[..]), "as edited");
+    mount.remount();
+    assert!(fs::read(mount.path("large")).expect("a read") == data, "as edited, after a remount");
 }
 
 #[test]
