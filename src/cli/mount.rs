@@ -11,13 +11,16 @@ use crate::telemetry::logging::{self, Target};
 
 use super::{Failure, Outcome, terminal};
 
-/// Mounts a bucket, or the part of it below a prefix.
-///
-/// Goes into the background when the mount works. A line of /etc/fstab (link the binary to /sbin/mount.holdfs):
-///
-///     photos/2026 /mnt/photos holdfs _netdev,allow_other,endpoint=https://minio.example.org:9000 0 0
+/// What `--help` shows; a code block in a doc comment would be taken for Rust.
+const ABOUT: &str = "\
+Mounts a bucket, or the part of it below a prefix
+
+Goes into the background when the mount works. A line of /etc/fstab (link the binary to /sbin/mount.holdfs):
+
+    photos/2026 /mnt/photos holdfs _netdev,allow_other,endpoint=https://minio.example.org:9000 0 0";
+
 #[derive(clap::Args, Debug)]
-#[command(about = "Mounts a bucket, or the part of it below a prefix", verbatim_doc_comment)]
+#[command(about = "Mounts a bucket, or the part of it below a prefix", long_about = ABOUT)]
 pub struct Args {
     /// What to mount, such as photos or photos/2026
     #[arg(value_name = "BUCKET[/PREFIX]")]
