@@ -87,15 +87,20 @@ impl Target<'_> {
         self.put_tags(changed).await
     }
 
+    /// The empty set is put as well: Ceph 16 acknowledges DeleteObjectTagging of a version and keeps its tags. A
+    /// store that takes no empty set is asked to delete.
     async fn put_tags(&self, tags: Tags) -> Result<()> {
         let (bucket, key, version) =
             (self.bucket.to_owned(), self.object.key.to_string(), self.object.version.clone());
-        if tags.is_empty() {
-            self.client.send(&DeleteObjectTagging { bucket, key, version }).await?;
-        } else {
-            self.client.send(&PutObjectTagging { bucket, key, version, tags }).await?;
+        let is_empty = tags.is_empty();
+        let put = PutObjectTagging { bucket, key, version, tags };
+        match self.client.send(&put).await {
+            Err(error) if is_empty && error.kind() == ErrorKind::Invalid => {
+                let PutObjectTagging { bucket, key, version, .. } = put;
+                Ok(self.client.send(&DeleteObjectTagging { bucket, key, version }).await?)
+            }
+            answer => Ok(answer?),
         }
-        Ok(())
     }
 
     async fn put_legal_hold(&self, on: bool) -> Result<()> {

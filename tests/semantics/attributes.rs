@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::time::{Duration, SystemTime};
 
+use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::fs::{ErrorKind, ListXattr, PosixMetadata, SetAttr, SetTime};
 
 use super::world::{CALLER, Kind, World, kind_of};
@@ -50,6 +51,21 @@ async fn times_set_before_the_close_travel_with_the_upload() {
     assert_eq!(world.stat("f").await.attr.mtime, then);
     let headers = world.head("f").await.expect("stored");
     assert!(headers.metadata.get("mtime").is_some_and(|mtime| mtime.starts_with("1000000000")));
+}
+
+/// Ceph 16 acknowledges DeleteObjectTagging of a versioned object, and keeps the tags.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_tag_goes_also_where_the_store_ignores_their_deletion() {
+    let world = World::new(Kind::Versioned).await;
+    world.write("f", b"x").await.expect("writes");
+    world.set_xattr("f", "user.s3.tag.color", "red").await.expect("sets");
+    let ignored =
+        Action::Status { status: 204, code: String::new(), headers: Vec::new(), when: When::Before };
+    world.server.faults().add(Rule::new(ignored).on("DeleteObjectTagging"));
+    let node = world.existing("f").await;
+    world.fs.removexattr(node, OsStr::new("user.s3.tag.color")).await.expect("removes");
+    assert_eq!(kind_of(world.get_xattr("f", "user.s3.tags").await), ErrorKind::NoAttribute);
+    assert_eq!(world.head("f").await.expect("stored").tag_count.unwrap_or(0), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
