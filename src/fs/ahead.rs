@@ -2,12 +2,13 @@
 //! at 30 ms a request each would cost 30 ms. Once two files were opened in the order of the listing, the next ones
 //! are fetched in parallel, each with the one GET that its open would have sent.
 //!
-//! [`Run`] is pure: opens → what to fetch. [`Ahead`] keeps a run per directory and remembers what was fetched, for
-//! one second: an open within it counts as validated (semantics 3).
+//! [`Run`] is pure: opens → what to fetch. [`Ahead`] keeps a run per directory and remembers what was fetched: an
+//! open within one second after its fetch *began* counts as validated (semantics 3). A fetch that takes longer
+//! validates nothing; its bytes are in memory then, and the open only asks whether they are still the object.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use parking_lot::Mutex;
@@ -19,7 +20,7 @@ use crate::base::ttl::TtlMap;
 
 /// Larger files are opened with a HEAD and read through a window.
 pub const SMALL_BYTES_MAX: u64 = 1 << 20;
-/// What was fetched ahead answers an open for this long.
+/// What was fetched ahead answers an open for this long after the fetch began.
 const VALID: Duration = Duration::from_secs(1);
 /// Enough for 1,000 files a second at 30 ms.
 const FILES_MAX: usize = 32;
@@ -31,17 +32,32 @@ pub struct Ahead {
     runs: Mutex<HashMap<NodeId, Run>>,
     flying: Mutex<HashMap<Arc<str>, Flight>>,
     fetched: TtlMap<Arc<str>, Arc<Seen>>,
+    clock: Clock,
 }
 
-/// A fetch under way; `None` when it failed, which the open itself then has to find out about.
-pub type Flight = Shared<BoxFuture<'static, Option<Arc<Seen>>>>;
+/// A fetch under way.
+#[derive(Clone)]
+pub struct Flight {
+    answer: Shared<BoxFuture<'static, Option<Arc<Seen>>>>,
+    valid_until: Instant,
+}
+
+impl Flight {
+    /// What the store said; `None` when the fetch failed or took too long to validate an open, which then has to
+    /// ask by itself.
+    pub async fn landed(self, clock: &Clock) -> Option<Arc<Seen>> {
+        let seen = self.answer.await?;
+        (clock.now() < self.valid_until).then_some(seen)
+    }
+}
 
 impl Ahead {
     pub fn new(clock: Clock) -> Self {
         Self {
             runs: Mutex::new(HashMap::new()),
             flying: Mutex::new(HashMap::new()),
-            fetched: TtlMap::new(FILES_MAX * RUNS_MAX, clock),
+            fetched: TtlMap::new(FILES_MAX * RUNS_MAX, clock.clone()),
+            clock,
         }
     }
 
@@ -69,14 +85,13 @@ impl Ahead {
         if flying.contains_key(&key) {
             return None;
         }
-        let flight = fetch.boxed().shared();
+        let valid_until = self.clock.now() + VALID;
+        let flight = Flight { answer: fetch.boxed().shared(), valid_until };
         flying.insert(key.clone(), flight.clone());
-        let ahead = self.clone();
+        let landing = Landing { ahead: self.clone(), key, flight: flight.answer.clone() };
         Some(async move {
-            let landed = Landing { ahead, key };
-            if let Some(seen) = flight.await {
-                landed.ahead.fetched.insert(landed.key.clone(), seen, VALID);
-            }
+            let seen = flight.answer.await;
+            landing.land(seen, valid_until);
         })
     }
 
@@ -103,11 +118,32 @@ impl Ahead {
 struct Landing {
     ahead: Arc<Ahead>,
     key: Arc<str>,
+    flight: Shared<BoxFuture<'static, Option<Arc<Seen>>>>,
+}
+
+impl Landing {
+    /// Keeps what was seen, unless the object was changed here meanwhile ([`Ahead::forget`]).
+    fn land(self, seen: Option<Arc<Seen>>, valid_until: Instant) {
+        let flying = self.ahead.flying.lock();
+        let valid = valid_until.saturating_duration_since(self.ahead.clock.now());
+        if let Some(seen) = seen
+            && self.is_listed(&flying)
+        {
+            self.ahead.fetched.insert(self.key.clone(), seen, valid);
+        }
+    }
+
+    fn is_listed(&self, flying: &HashMap<Arc<str>, Flight>) -> bool {
+        flying.get(&self.key).is_some_and(|flight| flight.answer.ptr_eq(&self.flight))
+    }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.ahead.flying.lock().remove(&self.key);
+        let mut flying = self.ahead.flying.lock();
+        if self.is_listed(&flying) {
+            flying.remove(&self.key);
+        }
     }
 }
 
@@ -140,6 +176,55 @@ mod tests {
 
     fn following(file: u64) -> impl FnOnce(usize) -> Vec<NodeId> {
         move |count| (file + 1..=100).take(count).map(NodeId).collect()
+    }
+
+    fn seen(etag: &str) -> Option<Arc<Seen>> {
+        let object = crate::s3::ObjectRef {
+            key: "k".into(),
+            etag: crate::s3::ETag(etag.into()),
+            last_modified: std::time::SystemTime::UNIX_EPOCH,
+            version: None,
+            size: 1,
+        };
+        Some(Arc::new(Seen { object, headers: Arc::default() }))
+    }
+
+    #[tokio::test]
+    async fn a_fetch_answers_for_a_second_after_it_began_and_one_open() {
+        let clock = Clock::manual();
+        let ahead = Arc::new(Ahead::new(clock.clone()));
+        ahead.begin("k".into(), async { seen("a") }).expect("none is under way").await;
+        assert!(ahead.take_if("k", |_| true).is_some());
+        assert!(ahead.take_if("k", |_| true).is_none(), "for one open");
+        ahead.begin("k".into(), async { seen("b") }).expect("it landed").await;
+        clock.advance(VALID);
+        assert!(ahead.take_if("k", |_| true).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_took_long_validates_nothing() {
+        let clock = Clock::manual();
+        let ahead = Arc::new(Ahead::new(clock.clone()));
+        let slow = ahead.begin("k".into(), async { seen("a") }).expect("none is under way");
+        let joined = ahead.flight("k").expect("is under way");
+        clock.advance(VALID);
+        slow.await;
+        assert!(joined.landed(&clock).await.is_none());
+        assert!(ahead.take_if("k", |_| true).is_none());
+        assert!(ahead.flight("k").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_an_own_change_overtook_is_forgotten() {
+        let ahead = Arc::new(Ahead::new(Clock::manual()));
+        let before = ahead.begin("k".into(), async { seen("old") }).expect("none is under way");
+        ahead.forget("k");
+        let after = ahead.begin("k".into(), async { seen("new") }).expect("the other does not count");
+        before.await;
+        assert!(ahead.take_if("k", |_| true).is_none());
+        after.await;
+        let taken = ahead.take_if("k", |_| true).expect("is kept");
+        assert_eq!(&*taken.object.etag.0, "new");
     }
 
     fn numbers(nodes: &[NodeId]) -> Vec<u64> {

@@ -15,7 +15,6 @@ use crate::base::budget::{Budget, Permit, Priority, Reclaim};
 use crate::base::buffer::Pool;
 use crate::base::clock::Clock;
 use crate::base::ranges::ByteRange;
-use crate::base::single_flight::SingleFlight;
 use crate::base::tasks::Tasks;
 use crate::read::block::{Key, Object, Slot};
 use crate::read::cache::BlockCache;
@@ -38,7 +37,6 @@ pub struct Options {
 /// Bytes of objects, fetched ahead and once.
 pub struct Engine {
     shared: Arc<Shared>,
-    whole: SingleFlight<(String, Option<ETag>), Result<Fetched, Error>>,
 }
 
 /// What downloads need of the engine.
@@ -91,7 +89,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             source,
             budget,
-            tasks: tasks.clone(),
+            tasks,
             clock,
             pool: Pool::new(BLOCK_BYTES as usize, IDLE_BUFFERS_MAX),
             shelf: Shelf::default(),
@@ -100,7 +98,7 @@ impl Engine {
         });
         let keeper = Arc::downgrade(&shared);
         shared.budget.on_shortage(keeper);
-        Arc::new(Self { shared, whole: SingleFlight::new(tasks) })
+        Arc::new(Self { shared })
     }
 
     /// A reader for one handle, pinned to `object`. Sends nothing.
@@ -111,13 +109,9 @@ impl Engine {
 
     /// One GET of what `key` holds now, unless that is `known` (`ErrorKind::NotModified`). An object of up to one
     /// block is in memory afterwards, so the first reads of it need no request; of a larger one only the headers
-    /// are used.
+    /// are used. Always a GET of its own: the answer to one that began earlier may be older than this call.
     pub async fn fetch_whole(&self, key: &str, known: Option<ETag>) -> Result<Fetched, Error> {
-        let (shared, name) = (self.shared.clone(), key.to_owned());
-        let flight = self.whole.run((key.to_owned(), known.clone()), move || async move {
-            shared.fetch_whole(&name, known.as_ref()).await
-        });
-        flight.await.unwrap_or_else(|panicked| Err(Error::new(ErrorKind::Bug, panicked.to_string())))
+        self.shared.fetch_whole(key, known.as_ref()).await
     }
 
     /// Every byte of the object is in memory.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfs::base::ranges::ByteRange;
+use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::fs::{ErrorKind, OnConflict};
 
 use super::world::{Kind, World, kind_of};
@@ -17,6 +18,24 @@ async fn an_open_sees_a_put_that_completed_before_it() {
     world.put("f", "three").await;
     assert_eq!(world.read("f").await.expect("reads"), "three");
     assert_eq!(world.stat("f").await.attr.size, 5);
+}
+
+/// The first open's GET was answered before the PUT and is still on its way when the second begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_joins_no_question_that_began_before_it() {
+    let world = World::with(Kind::Plain, |options| options.ttl = Duration::MAX).await;
+    world.put("f", "one").await;
+    world.existing("f").await;
+    let slow = Action::Trickle { bytes: 1, every_milliseconds: 150 };
+    world.server.faults().add(Rule::new(slow).on("GetObject").once());
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.put("f", "three").await;
+        let open = world.open("f", libc::O_RDONLY).await.expect("opens");
+        world.read_at(open, ALL).await.expect("reads")
+    };
+    let (_, later) = tokio::join!(world.open("f", libc::O_RDONLY), later);
+    assert_eq!(later, "three");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +91,6 @@ async fn a_name_that_somebody_else_removed_is_gone_at_the_next_open() {
 /// DL-22.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_store_is_never_an_absent_file() {
-    use holdfs::embedded::faults::{Action, Rule, When};
     let world = World::new(Kind::Plain).await;
     world.put("f", "x").await;
     let denied =

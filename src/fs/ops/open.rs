@@ -82,32 +82,38 @@ impl FileSystem {
 
     /// Is the name still what we know? Leaves the file as the store has it, or fails with `Stale`.
     async fn validate(&self, file: &Held, for_change: bool) -> Result<()> {
-        let node = &file.node;
-        let Content::Clean(known) = file.content() else {
-            return Ok(());
-        };
-        let answer = match for_change || known.size > SMALL_BYTES_MAX {
-            true => self.memory.look_afresh(&known.key).await,
-            false => self.look_and_fetch(&known).await,
-        };
-        let seen = match answer {
-            Ok(seen) => seen,
-            Err(error) if error.kind() == s3::ErrorKind::NoSuchKey => return Err(self.name_lost(node)),
-            Err(error) => return Err(error.into()),
-        };
-        if !for_change {
-            self.fetch_ahead(node);
+        while let Content::Clean(known) = file.content() {
+            let answer = match for_change || known.size > SMALL_BYTES_MAX {
+                true => self.memory.look_afresh(&known.key).await,
+                false => self.look_and_fetch(&known).await,
+            };
+            if !file.with(|state| matches!(&state.content, Content::Clean(now) if *now == known)) {
+                // Changed through this mount in the meantime: the answer is about what was before.
+                continue;
+            }
+            let seen = match answer {
+                Ok(seen) => seen,
+                Err(error) if error.kind() == s3::ErrorKind::NoSuchKey => {
+                    return Err(self.name_lost(&file.node));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if !for_change {
+                self.fetch_ahead(&file.node);
+            }
+            return self.take_over(file, &known, &seen).await;
         }
-        self.take_over(file, &known, &seen).await
+        Ok(())
     }
 
-    /// One GET that is the question and brings the bytes; answered by a fetch ahead where there is one.
+    /// One GET that is the question and brings the bytes; answered by a fetch ahead where there is one. It joins no
+    /// other open's GET: that one may have been answered before a writer ended whom this open has to see.
     async fn look_and_fetch(&self, known: &ObjectRef) -> s3::Result<Arc<Seen>> {
         if let Some(seen) = self.ahead.take_if(&known.key, |_| true) {
             return Ok(seen);
         }
         if let Some(flight) = self.ahead.flight(&known.key)
-            && let Some(seen) = flight.await
+            && let Some(seen) = flight.landed(&self.clock).await
         {
             self.ahead.forget(&known.key);
             return Ok(seen);
