@@ -81,6 +81,11 @@ impl ErrorKind {
         })
     }
 
+    /// What the store said; a refusal because of a lock is told from one for want of permission.
+    pub fn of_refusal(error: &s3::Error) -> Self {
+        if error.is_object_lock() { Self::Locked } else { Self::of_store(error.kind()) }
+    }
+
     /// The one place where the store's words become the file system's.
     pub fn of_store(kind: s3::ErrorKind) -> Self {
         use s3::ErrorKind as Store;
@@ -148,7 +153,7 @@ impl From<ErrorKind> for Error {
 
 impl From<s3::Error> for Error {
     fn from(error: s3::Error) -> Self {
-        Self::new(ErrorKind::of_store(error.kind()), error.to_string())
+        Self::new(ErrorKind::of_refusal(&error), error.to_string())
     }
 }
 
@@ -212,7 +217,7 @@ impl From<xattr::Error> for Error {
             Xattr::Unsupported(_) => ErrorKind::Unsupported,
             Xattr::NoSpace(_) => ErrorKind::NoSpace,
             Xattr::TooBig(_) => ErrorKind::TooBig,
-            Xattr::Store(store) => ErrorKind::of_store(store.kind()),
+            Xattr::Store(store) => ErrorKind::of_refusal(store),
         };
         Self::new(kind, error.to_string())
     }

@@ -106,6 +106,16 @@ impl Guard {
         }
     }
 
+    /// The store refused a change of an object of which this is known: what is locked was refused for that.
+    pub fn explain(key: &str, lock: LockHeaders, now: SystemTime, refusal: Error) -> Error {
+        match reason_locked(lock, now) {
+            Some(reason) if refusal.kind() == ErrorKind::Denied => {
+                Error::new(ErrorKind::Locked, format!("{key:?} cannot be changed: {reason} ({refusal})"))
+            }
+            _ => refusal,
+        }
+    }
+
     fn unreadable(&self, key: &str) -> Error {
         Error::new(ErrorKind::Locked, format!("{key:?} cannot be changed: {UNREADABLE}"))
     }
@@ -129,6 +139,10 @@ mod tests {
         let held = LockHeaders { legal_hold: Some(true), retention: None };
         let kept = LockHeaders { legal_hold: None, retention: Some(until(2000)) };
         let expired = LockHeaders { legal_hold: Some(false), retention: Some(until(999)) };
+        let refused = |kind: ErrorKind, lock| Guard::explain("k", lock, now, kind.into()).kind();
+        assert_eq!(refused(ErrorKind::Denied, kept), ErrorKind::Locked);
+        assert_eq!(refused(ErrorKind::Denied, expired), ErrorKind::Denied);
+        assert_eq!(refused(ErrorKind::Unavailable, held), ErrorKind::Unavailable);
         #[rustfmt::skip]
         let cases = [
             (Worm::Enforce, ObjectLock::Absent,     held,    true),

@@ -144,6 +144,19 @@ impl Error {
         self.0.ambiguous
     }
 
+    /// The store refused because of a legal hold or retention. Most stores say so only in the message (AWS with
+    /// AccessDenied, MinIO with InvalidRequest); many do not say it at all.
+    pub fn is_object_lock(&self) -> bool {
+        const WORDS: [&str; 3] = ["object lock", "worm", "legal hold"];
+        let message = self.0.message.to_lowercase();
+        match self.0.kind {
+            _ if self.0.code == "ObjectLocked" => true,
+            ErrorKind::Denied => WORDS.iter().any(|words| message.contains(words)),
+            ErrorKind::Invalid => message.contains("worm protected"),
+            _ => false,
+        }
+    }
+
     pub(super) fn with_status(mut self, status: u16) -> Self {
         self.0.status = status;
         self
@@ -521,6 +534,32 @@ mod tests {
             (199, ErrorKind::Corrupt),
         ] {
             assert_eq!(kind_of(status, "", Asked::Key), kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn stores_say_in_their_own_words_that_an_object_is_locked() {
+        for (kind, code, message, is_lock) in [
+            (
+                ErrorKind::Denied,
+                "AccessDenied",
+                "Access Denied because object protected by object lock.",
+                true,
+            ),
+            (
+                ErrorKind::Invalid,
+                "InvalidRequest",
+                "Object is WORM protected and cannot be overwritten",
+                true,
+            ),
+            (ErrorKind::Denied, "AccessDenied", "forbidden by object lock", true),
+            (ErrorKind::Invalid, "ObjectLocked", "", true),
+            (ErrorKind::Denied, "AccessDenied", "Access Denied", false),
+            (ErrorKind::Denied, "AccessDenied", "not authorized to perform: s3:PutObjectLegalHold", false),
+            (ErrorKind::Invalid, "InvalidRequest", "Bucket is missing Object Lock Configuration", false),
+        ] {
+            let error = Error::new(kind, message).with_code(code);
+            assert_eq!(error.is_object_lock(), is_lock, "{error}");
         }
     }
 

@@ -107,6 +107,7 @@ fn verdict(kind: s3::ErrorKind) -> Verdict {
 impl From<&s3::Error> for Error {
     fn from(error: &s3::Error) -> Self {
         let kind = match verdict(error.kind()) {
+            Verdict::ForGood(_) if error.is_object_lock() => ErrorKind::Locked,
             Verdict::ForGood(kind) => kind,
             Verdict::Passes => ErrorKind::Store,
         };

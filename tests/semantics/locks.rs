@@ -1,5 +1,6 @@
 //! Section 6: locks mean what they say.
 
+use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::fs::{ErrorKind, SetAttr, Worm};
 use holdfs::s3::ops::{GetObjectLegalHold, GetObjectRetention, RetentionMode};
 
@@ -81,6 +82,31 @@ async fn worm_store_leaves_it_to_the_store() {
     world.set_xattr("f", "user.s3.legal-hold", "ON").await.expect("holds");
     world.unlink("f").await.expect("a versioned store only adds a marker");
     assert!(world.node("f").await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_store_refuses_because_of_a_lock_is_told_from_want_of_permission() {
+    let world = World::with(Kind::ObjectLock, |options| options.worm = Worm::Store).await;
+    for path in ["held", "free"] {
+        world.write(path, b"kept").await.expect("writes");
+    }
+    world.set_xattr("held", "user.s3.legal-hold", "ON").await.expect("holds");
+    for operation in ["DeleteObject", "PutObject", "CopyObject"] {
+        let denied = Action::Status {
+            status: 403,
+            code: "AccessDenied".into(),
+            headers: Vec::new(),
+            when: When::Before,
+        };
+        world.server.faults().add(Rule::new(denied).on(operation));
+    }
+    for (path, refused) in [("held", ErrorKind::Locked), ("free", ErrorKind::Denied)] {
+        assert_eq!(kind_of(world.unlink(path).await), refused);
+        assert_eq!(kind_of(world.set_xattr(path, "user.color", "red").await), refused);
+        let open = world.open(path, libc::O_RDWR).await.expect("opens");
+        world.write_at(open, 0, b"late").await.expect("writes");
+        assert_eq!(kind_of(world.flush(open).await), refused);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

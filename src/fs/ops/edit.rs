@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::fs::content::{Content, Edit, File};
-use crate::fs::{FileSystem, Result, seen};
+use crate::fs::worm::Guard;
+use crate::fs::{Error, ErrorKind, FileSystem, Result, seen};
 use crate::s3::ops::NewObject;
 use crate::s3::{self, ObjectRef};
 use crate::write::{self, Origin, StagedFile};
@@ -108,6 +109,19 @@ impl FileSystem {
             Content::Kept(_) => false,
             Content::Clean(base) => state.edit.as_ref().is_some_and(|edit| edit.base == *base),
         })
+    }
+
+    /// Why the store refused to change what is at `key`. Most stores answer a locked object with a bare
+    /// AccessDenied; its lock tells the difference.
+    pub(in crate::fs) async fn refusal(&self, key: &str, error: impl Into<Error>) -> Error {
+        let error = error.into();
+        if error.kind() != ErrorKind::Denied || !self.guard.bucket_has_lock() {
+            return error;
+        }
+        match self.memory.look(&key.into()).await {
+            Ok(seen) => Guard::explain(key, seen.headers.lock, self.clock.wall(), error),
+            Err(_) => error,
+        }
     }
 
     /// The object version that a metadata copy or a removal is about, judged by its lock; `None` if the store has

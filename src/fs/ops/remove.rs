@@ -96,7 +96,8 @@ impl FileSystem {
         self.forget_seen(key);
         match self.client.send(&delete).await {
             Err(error) if error.kind() == s3::ErrorKind::NoSuchKey => Ok(()),
-            answer => Ok(answer.map(|_| ())?),
+            Err(error) => Err(self.refusal(key, error).await),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -292,7 +293,10 @@ impl FileSystem {
             s3::Body::Bytes(bytes) => bytes.len() as u64,
             _ => 0,
         };
-        let stored = self.client.send(&put).await?;
+        let stored = match self.client.send(&put).await {
+            Ok(stored) => stored,
+            Err(error) => return Err(self.refusal(&key, error).await),
+        };
         self.forget_seen(&key);
         Ok(ObjectRef {
             key,

@@ -194,12 +194,13 @@ impl FileSystem {
         };
         let copied = transfer::copy_object(&self.client, &Tuning::default(), object, &request).await;
         self.forget_seen(key);
-        let copied = copied.map_err(|error| match error.kind() {
-            s3::ErrorKind::PreconditionFailed if must_be_absent => {
-                Error::new(ErrorKind::Exists, format!("{key:?} was made by another writer"))
+        let copied = match copied {
+            Ok(copied) => copied,
+            Err(error) if error.kind() == s3::ErrorKind::PreconditionFailed && must_be_absent => {
+                return Err(Error::new(ErrorKind::Exists, format!("{key:?} was made by another writer")));
             }
-            _ => error.into(),
-        })?;
+            Err(error) => return Err(self.refusal(key, error).await),
+        };
         Ok(ObjectRef {
             key: key.into(),
             etag: copied.etag.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the store sent no ETag"))?,

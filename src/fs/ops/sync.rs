@@ -81,7 +81,8 @@ impl FileSystem {
             match stored {
                 // Unlinked, or replaced by a rename, while it was on its way: there is nothing left to wait for.
                 Err(error) if error.kind() == write::ErrorKind::Retired => {}
-                stored => drop(stored?),
+                Err(error) => return Err(self.refusal(&staged.key(), error).await),
+                Ok(_) => {}
             }
         }
         match file.with(|state| state.unreported.take()) {

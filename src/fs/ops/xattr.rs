@@ -257,7 +257,9 @@ impl FileSystem {
         let target = Target { client: &self.client, bucket: &self.bucket, object: &seen.object };
         let applied = target.apply(change, seen.headers.lock, governance, self.clock.wall()).await;
         self.forget_seen(&key);
-        applied.map_err(refused_by_store)?;
+        if let Err(error) = applied {
+            return Err(self.refusal(&key, refused_by_store(error)).await);
+        }
         if let Some(file) = file {
             // The next version carries along what is there now.
             file.with(|state| state.edit = None);
