@@ -149,10 +149,11 @@ impl Journal {
         let mut written = Box::pin(async move { store.write(Durability::Process, commit).await });
         let at_once = (&mut written).now_or_never();
         async move {
-            Ok(match at_once {
-                Some(result) => result?,
-                None => written.await?,
-            })
+            let result = match at_once {
+                Some(result) => result,
+                None => written.await,
+            };
+            Ok(result?)
         }
     }
 
