@@ -64,6 +64,11 @@ pub trait File: Send + Sync {
     /// The first range of data at or after `offset`, or `None` when only holes are left. A disk that does not
     /// know takes all as data.
     fn seek_data(&self, offset: u64) -> io::Result<Option<ByteRange>>;
+    /// Writes `range` out and gives the memory that the kernel caches it in to whoever needs it next. The bytes stay
+    /// readable. Waits for the disk; makes nothing durable. A hint: a disk without such a cache does nothing.
+    fn uncache(&self, _range: ByteRange) -> io::Result<()> {
+        Ok(())
+    }
     /// The descriptor, for what only the kernel can do with it.
     fn as_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         None

@@ -198,11 +198,12 @@ async fn send(
     let part = Part { number, range: shared.grid.cell(number), source: Source::Put };
     let pieces = file.read_plan(part.range);
     let sender = Sender { shared, session, slot: &slot };
-    match sender.put(&part, pieces).await {
+    match sender.put(&part, &pieces).await {
         Ok(held) => {
             let etag = held.etag.clone();
             if session.hold(number, held) == Verdict::Good {
                 shared.journal.part(file.id(), generation, part, etag);
+                shared.tidy.stored(&shared.tasks, &pieces);
             }
         }
         Err(_) => {

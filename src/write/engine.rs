@@ -20,6 +20,7 @@ use super::plan::{Grid, Sizes};
 use super::queue::{self, Keys};
 use super::session::Session;
 use super::staged::{Begin, FileId, Generation, Origin, StagedFile};
+use super::tidy::Tidy;
 use super::{Error, ErrorKind, Intents, Result, recover, upload};
 use crate::base::budget::Budget;
 use crate::base::buffer::Pool;
@@ -157,6 +158,7 @@ pub(super) struct Shared {
     pub journal: record::Journal,
     pub pool: Pool,
     pub gate: Arc<Gate>,
+    pub tidy: Arc<Tidy>,
     pub workers: Semaphore,
     pub keys: Keys,
     files: Mutex<HashMap<FileId, Arc<StagedFile>>>,
@@ -171,7 +173,7 @@ pub(super) struct Shared {
 
 /// Bytes of a buffer; a part in flight has two.
 const BUFFER_BYTES: usize = 1 << 20;
-const IDLE_BUFFERS: usize = 16;
+const IDLE_BUFFERS: usize = 32;
 
 impl Shared {
     pub fn next_layer(&self) -> LayerId {
@@ -352,6 +354,7 @@ fn share(config: Config, parts: Parts, data_dir: PathBuf, journal: record::Journ
         progress_timeout: config.progress_timeout,
         data_dir,
         gate: Gate::new(parts.clock.clone()),
+        tidy: Arc::default(),
         client: parts.client,
         budget: parts.budget,
         tasks: parts.tasks,

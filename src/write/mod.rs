@@ -33,6 +33,7 @@ mod recovery;
 mod session;
 mod source;
 mod staged;
+mod tidy;
 mod upload;
 mod view;
 

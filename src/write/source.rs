@@ -62,6 +62,41 @@ pub fn body(shared: &Shared, pieces: Vec<Piece>, expected: Option<u64>) -> (Body
     (Body::Source(Arc::new(source)), passed)
 }
 
+/// All bytes come from the local disk.
+pub fn is_local(pieces: &[Piece]) -> bool {
+    !pieces.iter().any(|piece| matches!(piece, Piece::Base(..)))
+}
+
+/// A body whose bytes are in memory, read on a thread that may wait for the disk. `pieces` are local. `Interrupted`
+/// when the mount is shutting down.
+pub async fn load(shared: &Shared, pieces: &[Piece]) -> io::Result<(Body, Arc<Passed>)> {
+    let (pool, steps) = (shared.pool.clone(), steps(pieces, shared.pool.buffer_bytes() as u64));
+    let read = move || {
+        let mut crc = Crc64Nvme::new();
+        let read = |step: &Piece| read_local(&pool, step).inspect(|bytes| crc.update(bytes));
+        let segments = steps.iter().map(read).collect::<io::Result<Vec<_>>>()?;
+        Ok((segments, crc.value()))
+    };
+    let read: Result<io::Result<_>, _> = shared.tasks.spawn_blocking("read a part", read).await;
+    let (segments, checksum) = read.map_err(|_| io::Error::from(io::ErrorKind::Interrupted))??;
+    let passed = Passed { checksum: Mutex::new(Some(checksum)), ..Passed::default() };
+    Ok((Body::Segments(segments.into()), Arc::new(passed)))
+}
+
+fn read_local(pool: &Pool, step: &Piece) -> io::Result<Bytes> {
+    let length = step.range().len() as usize;
+    let mut buffer = pool.take(length);
+    buffer.fill_with(length, |space| match step {
+        Piece::Local(extent) => extent.read_into(space).map_err(io::Error::other),
+        Piece::Zero(_) => {
+            space.fill(0);
+            Ok(())
+        }
+        Piece::Base(..) => Err(io::Error::other("bytes of the base are not on the local disk")),
+    })?;
+    Ok(buffer.freeze(()))
+}
+
 impl BodySource for PieceSource {
     fn len(&self) -> u64 {
         self.len
@@ -125,26 +160,11 @@ impl Reading {
 
     /// Staged bytes are read on the spot: they were written a moment ago and come from memory.
     async fn read(&self, step: Piece) -> io::Result<Bytes> {
-        let length = step.range().len() as usize;
-        let mut buffer = self.pool.take(length);
-        match step {
-            Piece::Local(extent) => {
-                buffer.fill_with(length, |space| extent.read_into(space).map_err(io::Error::other))?;
-            }
-            Piece::Zero(_) => {
-                buffer.fill_with(length, |space| {
-                    space.fill(0);
-                    io::Result::Ok(())
-                })?;
-            }
-            Piece::Base(object, range) => {
-                return self.base.read(&object, range).await.map_err(|error| {
-                    *self.passed.base_error.lock() = Some(error.clone());
-                    io::Error::other(error)
-                });
-            }
-        }
-        Ok(buffer.freeze(()))
+        let Piece::Base(object, range) = step else { return read_local(&self.pool, &step) };
+        self.base.read(&object, range).await.map_err(|error| {
+            *self.passed.base_error.lock() = Some(error.clone());
+            io::Error::other(error)
+        })
     }
 }
 

@@ -198,7 +198,7 @@ async fn send_part(
     let mut unsent = Unsent { session, number: Some(part.number) };
     let held = match (part.source, &job.view.base) {
         (Source::Copy, Some(base)) => sender.copy(&part, base).await,
-        _ => sender.put(&part, job.view.pieces(part.range)).await,
+        _ => sender.put(&part, &job.view.pieces(part.range)).await,
     };
     let held = held?;
     unsent.number = None;
@@ -231,14 +231,21 @@ pub struct Sender<'a> {
     pub slot: &'a Slot,
 }
 
-/// Memory that a part in flight holds: one buffer with the socket, one being read.
+/// Parts up to this size are read into memory once, for their digests and for the socket; the pieces of longer ones
+/// are read as they are needed: one buffer is with the socket, one is being read.
+const IN_MEMORY_MAX: u64 = 16 << 20;
 const BUFFERS: u64 = 2;
 
 impl Sender<'_> {
-    pub async fn put(&self, part: &Part, pieces: Vec<Piece>) -> std::result::Result<Held, Outcome> {
-        let bytes = (BUFFERS * self.shared.pool.buffer_bytes() as u64).min(part.range.len());
-        let _permit = self.shared.budget.acquire(bytes, Priority::Background).await;
-        let (body, passed) = source::body(self.shared, pieces, None);
+    pub async fn put(&self, part: &Part, pieces: &[Piece]) -> std::result::Result<Held, Outcome> {
+        let in_memory = part.range.len() <= IN_MEMORY_MAX && source::is_local(pieces);
+        let bytes = if in_memory { part.range.len() } else { BUFFERS * self.shared.pool.buffer_bytes() as u64 };
+        let _permit = self.shared.budget.acquire(bytes.min(part.range.len()), Priority::Background).await;
+        let (body, passed) = if in_memory {
+            source::load(self.shared, pieces).await.map_err(|error| unread(&error))?
+        } else {
+            source::body(self.shared, pieces.to_vec(), None)
+        };
         let upload = UploadPart {
             bucket: self.shared.bucket.clone(),
             key: self.session.key.clone(),
@@ -290,6 +297,15 @@ fn verify(job: &Job, parts: &[Part], held: &Parts) -> Result<()> {
         sent = Crc64Nvme::combine(sent, checksum, part.range.len());
     }
     if sent == sealed { Ok(()) } else { Err(damaged()) }
+}
+
+fn unread(error: &std::io::Error) -> Outcome {
+    match error.kind() {
+        std::io::ErrorKind::Interrupted => {
+            Outcome::Postponed(Error::new(ErrorKind::Store, "the mount is shutting down"))
+        }
+        _ => Outcome::Refused(damaged()),
+    }
 }
 
 /// What was read is not what was written.

@@ -70,6 +70,10 @@ impl File for Latch {
     fn seek_data(&self, offset: u64) -> io::Result<Option<ByteRange>> {
         self.file.seek_data(offset)
     }
+    /// The kernel tells of a failed write-out once: it counts as a failed sync.
+    fn uncache(&self, range: ByteRange) -> io::Result<()> {
+        self.sync(|| self.file.uncache(range))
+    }
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_fd()
     }

@@ -147,6 +147,24 @@ impl File for SystemFile {
         Ok(Some(ByteRange::new(start, seek(start, libc::SEEK_HOLE)?)))
     }
 
+    fn uncache(&self, range: ByteRange) -> io::Result<()> {
+        let (fd, start, len) = (self.0.as_raw_fd(), signed(range.start)?, signed(range.len())?);
+        let write_out = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+            | libc::SYNC_FILE_RANGE_WRITE
+            | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+        // SAFETY: the descriptor is open; the call touches no memory of ours.
+        match checked(unsafe { libc::sync_file_range(fd, start, len, write_out) }) {
+            // A file system that has no pages to write out, such as one in memory.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ESPIPE | libc::ENOSYS | libc::EINVAL)) => {
+                return Ok(());
+            }
+            written => written?,
+        };
+        // SAFETY: as above. A refusal keeps the pages, which is no harm.
+        let _kept = unsafe { libc::posix_fadvise(fd, start, len, libc::POSIX_FADV_DONTNEED) };
+        Ok(())
+    }
+
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }
@@ -214,6 +232,17 @@ mod tests {
         for mode in [OpenMode::Read, OpenMode::Edit, OpenMode::EditOrCreate, OpenMode::CreateNew] {
             assert!(disk.open(&link, mode).is_err(), "{mode:?}");
         }
+    }
+
+    #[test]
+    fn uncached_bytes_are_still_there() {
+        let (disk, root) = (system(), tempfile::tempdir().unwrap());
+        let file = disk.open(&root.path().join("f"), OpenMode::CreateNew).unwrap();
+        file.write_at(&[7; 3 << 16], 0).unwrap();
+        file.uncache(ByteRange::new(1 << 16, 1 << 20)).unwrap();
+        let mut bytes = vec![0; 4 << 16];
+        assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 3 << 16);
+        assert!(bytes[..3 << 16].iter().all(|byte| *byte == 7));
     }
 
     #[test]
