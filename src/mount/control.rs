@@ -77,6 +77,7 @@ fn directories(user: u32) -> [PathBuf; 2] {
 pub struct Listener {
     listener: UnixListener,
     path: PathBuf,
+    inode: u64,
 }
 
 impl Listener {
@@ -101,7 +102,10 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        // The kernel may have given the device number, and with it the name, to a younger mount by now.
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -117,7 +121,9 @@ fn bind_in(directory: &Path, user: u32, device: &str) -> io::Result<Listener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    Ok(Listener { listener: UnixListener::bind(&path)?, path })
+    let listener = UnixListener::bind(&path)?;
+    let inode = std::fs::symlink_metadata(&path)?.ino();
+    Ok(Listener { listener, path, inode })
 }
 
 /// One client of a mount, as the mount sees it.
@@ -178,6 +184,18 @@ mod tests {
         std::fs::create_dir(&open).expect("a directory");
         std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).expect("its mode");
         assert!(bind_in(&open, paths::user_id(), "0:1").is_err());
+    }
+
+    #[tokio::test]
+    async fn an_older_mount_leaves_the_socket_of_a_younger_one_alone() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let private = directory.path().join("run");
+        let bind = || bind_in(&private, paths::user_id(), "0:1").expect("a socket");
+        let (older, younger) = (bind(), bind());
+        drop(older);
+        assert!(younger.path.exists());
+        drop(younger);
+        assert!(!private.join(socket_name("0:1")).exists());
     }
 
     #[test]
