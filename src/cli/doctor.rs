@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::Options;
 use crate::mount::{self, Device};
+use crate::s3::credentials::Proof;
 use crate::s3::ops::{GetObject, HeadBucket, ListBuckets, ListObjectsV2};
 use crate::s3::settings::{GetSetting, ObjectLockConfiguration, Versioning, VersioningStatus};
 use crate::s3::{Client, ErrorKind, Provider};
@@ -128,14 +129,16 @@ async fn credentials(options: &Options) -> Finding {
         return Good("none are sent (--anonymous)".into());
     }
     match Provider::standard(options.store.profile.as_deref()).credentials().await {
-        Ok(Some(found)) => match found.expires {
-            Some(at) => Good(format!(
-                "access key {}, until {}",
-                found.access_key,
-                crate::base::timestamp::rfc3339(at)
-            )),
-            None => Good(format!("access key {}", found.access_key)),
-        },
+        Ok(Some(found)) => {
+            let what = match found.proof {
+                Proof::Signature => format!("access key {}", found.access_key),
+                Proof::Bearer => "a bearer token".to_owned(),
+            };
+            match found.expires {
+                Some(at) => Good(format!("{what}, until {}", crate::base::timestamp::rfc3339(at))),
+                None => Good(what),
+            }
+        }
         Ok(None) => Limited("none are sent".into()),
         Err(error) => Broken(format!(
             "{error}. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a profile with --profile."

@@ -17,8 +17,18 @@ Every option can be given in four ways. The first that speaks wins:
    `$XDG_CONFIG_HOME/holdfs/config` (`~/.config/holdfs/config`; for root `/etc/holdfs/config`) if there is one;
 4. not at all: the default.
 
-Credentials are no options. They come from the standard AWS places: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-`AWS_SESSION_TOKEN`, the profile files, the container, the instance. No flag takes a secret.
+Credentials are no options, and no flag takes a secret. The first of these places that has some is kept to; a profile
+named by `--profile` is the only place then:
+
+1. the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, MinIO's `MINIO_ACCESS_KEY` and
+   `MINIO_SECRET_KEY` (or `MINIO_ROOT_USER` and `MINIO_ROOT_PASSWORD`), IBM's `IBM_API_KEY_ID`;
+2. a role with a token in a file: `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`;
+3. the profile: a role (which goes before 2), a web identity, single sign-on after `aws sso login`, keys,
+   `credential_process`, an IBM API key;
+4. files of other tools: boto's, an alias of MinIO's `mc` (`MINIO_ALIAS`), IBM's `~/.bluemix/cos_credentials`;
+5. the service beside a container, then that of a virtual machine.
+
+Those that expire are renewed ahead of time.
 
 Sizes are bytes, or have a unit: `K`, `M`, `G`, `T` are powers of 1024, `KB`, `MB`, `GB`, `TB` powers of 1000. Times have
 a unit: `ms`, `s`, `m`, `h`, `d`; a bare number is seconds.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use http::HeaderValue;
 use http::header::HOST;
+use http::{HeaderName, HeaderValue};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Proof};
 use super::dialect::Dialect;
 use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint};
 use super::envelope;
@@ -70,7 +70,7 @@ pub struct Stats {
 impl Client {
     /// Fails on what can be told without the network: a bad endpoint, an unreadable certificate file.
     pub fn new(config: Config) -> Result<Self, Error> {
-        let endpoint = Endpoint::parse(config.endpoint.as_deref(), config.style)?;
+        let endpoint = Endpoint::of(&config)?;
         let transport = HttpTransport::new(&config, endpoint.scheme)?;
         Self::over(Box::new(transport), endpoint, config)
     }
@@ -138,6 +138,11 @@ impl Client {
         let address = self.shared.address(&request, &region).map_err(about)?;
         let query = match self.shared.config.credentials.credentials().await.map_err(about)? {
             None => envelope::query_of(&request),
+            Some(credentials) if credentials.proof == Proof::Bearer => {
+                let why =
+                    "a URL cannot be signed with a bearer token: use HMAC keys of the service credentials";
+                return Err(about(Error::invalid(why)));
+            }
             Some(credentials) => {
                 let mut headers = request.headers.clone();
                 let host = HeaderValue::from_str(&address.authority)
@@ -189,6 +194,7 @@ impl Client {
     fn encode<O: Operation>(&self, operation: &O) -> Result<Request, Error> {
         let mut request = operation.encode().map_err(|error| error.about(O::NAME, ""))?;
         self.shared.dialect.accommodate(&mut request);
+        self.shared.name_service_instance(&mut request)?;
         let checked = match (&request.bucket, &request.key) {
             (Some(bucket), Some(key)) => {
                 names::check_bucket(bucket).and_then(|()| names::check_key(key, self.limits()))
@@ -200,6 +206,16 @@ impl Client {
         checked.map_err(|error| error.about(O::NAME, &resource_of(&request)))?;
         Ok(request)
     }
+}
+
+const SERVICE_INSTANCE: HeaderName = HeaderName::from_static("ibm-service-instance-id");
+
+/// Makes a bucket.
+fn creates(request: &Request) -> bool {
+    request.method == http::Method::PUT
+        && request.bucket.is_some()
+        && request.key.is_none()
+        && request.query.is_empty()
 }
 
 /// `bucket/key`, as messages name what they are about.
@@ -220,6 +236,17 @@ impl Shared {
             .or_else(|| self.endpoint.region().map(str::to_owned))
             .unwrap_or_else(|| DEFAULT_REGION.to_owned())
     }
+    /// IBM's accounts have many instances of the service: making and listing buckets must say in which.
+    fn name_service_instance(&self, request: &mut Request) -> Result<(), Error> {
+        let lists = request.bucket.is_none() && request.method == http::Method::GET;
+        let Some(instance) = &self.config.service_instance_id else { return Ok(()) };
+        if (lists || creates(request)) && !request.headers.contains_key(SERVICE_INSTANCE) {
+            let value = HeaderValue::from_str(instance)
+                .map_err(|_| Error::invalid("the id of the service instance cannot be sent in a header"))?;
+            request.headers.insert(SERVICE_INSTANCE, value);
+        }
+        Ok(())
+    }
     pub fn signer<'a>(
         &'a self,
         credentials: &'a Credentials,
@@ -229,17 +256,17 @@ impl Shared {
         Signer { credentials, region, service: SERVICE, time, keys: &self.keys }
     }
     pub fn address(&self, request: &Request, region: &str) -> Result<Address, Error> {
-        let creates =
-            request.method == http::Method::PUT && request.key.is_none() && request.query.is_empty();
         let locates = request.key.is_none() && request.query.iter().any(|(name, _)| *name == "location");
         self.endpoint.address(endpoint::Asked {
             bucket: request.bucket.as_deref(),
             key: request.key.as_deref(),
             region,
-            by_path: creates || locates,
+            by_path: creates(request) || locates,
         })
     }
 }
 
+#[cfg(test)]
+mod proofs;
 #[cfg(test)]
 mod tests;

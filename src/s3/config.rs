@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Limits;
+use super::credentials::ibm::CredentialsFile;
+use super::credentials::minio;
 use super::credentials::profile::Profiles;
 use super::credentials::{Environment, Provider};
 use crate::base::clock::Clock;
@@ -17,9 +19,13 @@ pub struct Config {
     pub region: Option<String>,
     pub style: Style,
     pub credentials: Provider,
+    /// IBM: the instance that buckets are made in and listed of.
+    pub service_instance_id: Option<String>,
     /// A bundle in PEM that is trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
     pub verification: Verification,
+    /// Shown to servers that ask who connects.
+    pub client_certificate: Option<ClientCertificate>,
     pub proxy: Proxy,
     pub deadlines: Deadlines,
     /// Idle connections kept per host.
@@ -48,6 +54,14 @@ pub enum Verification {
     Full,
     /// Any certificate is taken: for experiments only, and whoever sets it must say so at every start.
     None,
+}
+
+/// A certificate of ours, with all between it and its authority, and its key; both in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    pub certificate_file: PathBuf,
+    /// Not encrypted.
+    pub key_file: PathBuf,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,8 +128,10 @@ impl Config {
             region: None,
             style: Style::default(),
             credentials,
+            service_instance_id: None,
             ca_file: None,
             verification: Verification::default(),
+            client_certificate: None,
             proxy: Proxy::default(),
             deadlines: Deadlines::default(),
             pool_size: 64,
@@ -127,15 +143,26 @@ impl Config {
         }
     }
 
-    /// Takes from the AWS profile what is not given yet: region, endpoint, certificates, addressing style. Files
-    /// that cannot be understood give nothing here: whoever asks for credentials reports them.
+    /// Takes from the AWS profile what is not given yet: region, endpoint, certificates, addressing style, service
+    /// instance; the endpoint of `MINIO_ALIAS` and the instance of IBM's own variable and file, too. Files that
+    /// cannot be understood give nothing here: whoever asks for credentials reports them.
     pub fn with_profile(self, environment: &Environment, profile: Option<&str>) -> Self {
         let store = Profiles::load(environment).and_then(|profiles| profiles.store(environment, profile));
         let store = store.unwrap_or_default();
         let ignored = environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+        let alias = || match (profile, environment.get("MINIO_ALIAS")) {
+            (None, Some(_)) => minio::alias(environment).ok().flatten().map(|alias| alias.url),
+            _ => None,
+        };
+        let instance = || {
+            let own = environment.get("IBM_SERVICE_INSTANCE_ID").map(str::to_owned);
+            let file = || CredentialsFile::load(environment).ok().flatten()?.resource_instance_id;
+            own.or_else(|| if profile.is_none() { file() } else { None })
+        };
         Self {
             region: self.region.or(store.region),
-            endpoint: self.endpoint.or(store.endpoint.filter(|_| !ignored)),
+            endpoint: self.endpoint.or(store.endpoint.filter(|_| !ignored)).or_else(alias),
+            service_instance_id: self.service_instance_id.or(store.service_instance_id).or_else(instance),
             ca_file: self.ca_file.or(store.ca_file),
             style: if self.style == Style::Auto { store.style.unwrap_or_default() } else { self.style },
             ..self
@@ -172,5 +199,15 @@ mod tests {
         .into_iter()
         .collect();
         assert_eq!(bare().with_profile(&ignoring, None).endpoint, None);
+        let others: Environment = [
+            variable("MINIO_ALIAS", "m".into()),
+            variable("MC_HOST_m", "http://AK:SK@minio:9000".into()),
+            variable("IBM_SERVICE_INSTANCE_ID", "crn:1".into()),
+        ]
+        .into_iter()
+        .collect();
+        let filled = bare().with_profile(&others, None);
+        assert_eq!(filled.endpoint.as_deref(), Some("http://minio:9000"));
+        assert_eq!(filled.service_instance_id.as_deref(), Some("crn:1"));
     }
 }

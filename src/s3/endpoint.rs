@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::names::{check_bucket, is_dns_label};
 use super::sign::canonical::encode_path;
-use super::{Error, Style};
+use super::{Config, Error, Style};
 
 /// The region that AWS's own default host and most other stores sign with.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -91,6 +91,9 @@ pub struct Asked<'a> {
 }
 
 impl Endpoint {
+    pub fn of(config: &Config) -> Result<Self, Error> {
+        Self::parse(config.endpoint.as_deref(), config.style)
+    }
     /// `text` is a URL without path, or a host alone (then over TLS). `None` is AWS.
     pub fn parse(text: Option<&str>, style: Style) -> Result<Self, Error> {
         let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {

@@ -11,7 +11,8 @@
 use std::sync::Arc;
 
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName,
+    HeaderValue, USER_AGENT,
 };
 use http::{Method as Verb, Uri};
 
@@ -24,6 +25,7 @@ use super::sign::header::{self, Seed};
 use super::sign::{EMPTY_SHA256, Signer};
 use super::transport::{Outgoing, Progress};
 use super::{Body, Error, ErrorKind, PayloadSigning};
+use crate::base::secret::Secret;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const CHECKSUM: HeaderName = HeaderName::from_static(CRC64NVME);
@@ -61,13 +63,14 @@ pub struct Circumstances {
     /// The bytes come from a source that is best read once.
     pub read_once: bool,
     pub method: Method,
-    pub anonymous: bool,
+    /// No signature: anonymous, or a bearer token.
+    pub unsigned: bool,
     pub scheme: Scheme,
     pub signing: PayloadSigning,
 }
 
 pub fn protection(case: Circumstances) -> Protection {
-    let signed = !case.anonymous
+    let signed = !case.unsigned
         && match case.signing {
             PayloadSigning::Auto => case.scheme == Scheme::Http,
             PayloadSigning::Always => true,
@@ -76,11 +79,11 @@ pub fn protection(case: Circumstances) -> Protection {
     let none = Protection { wanted: Wanted::default(), chunks: Chunks::None, announce: false };
     match case.payload {
         Payload::Document | Payload::Upload | Payload::UploadWithCopies => Protection {
-            wanted: Wanted { sha256: !case.anonymous, md5: case.needs_checksum, crc64: false },
+            wanted: Wanted { sha256: !case.unsigned, md5: case.needs_checksum, crc64: false },
             announce: case.payload != Payload::Document && case.method.is_crc(),
             ..none
         },
-        Payload::Object if case.read_once && case.method == Method::Trailer && !case.anonymous => {
+        Payload::Object if case.read_once && case.method == Method::Trailer && !case.unsigned => {
             Protection { chunks: if signed { Chunks::Signed } else { Chunks::Unsigned }, ..none }
         }
         Payload::Object => {
@@ -97,9 +100,15 @@ pub struct Sealing<'a> {
     pub address: &'a Address,
     pub protection: Protection,
     pub digests: &'a Digests,
-    /// `None` sends the request unsigned.
-    pub signer: Option<Signer<'a>>,
+    pub voucher: Voucher<'a>,
     pub user_agent: &'a HeaderValue,
+}
+
+/// What tells the store who sends a request.
+pub enum Voucher<'a> {
+    Nothing,
+    Signature(Signer<'a>),
+    Bearer(&'a Secret),
 }
 
 pub struct Sealed {
@@ -110,9 +119,13 @@ pub struct Sealed {
 pub fn seal(sealing: &Sealing<'_>) -> Result<Sealed, Error> {
     let query = query_of(sealing.request);
     let mut headers = headers_of(sealing)?;
-    let seed = match &sealing.signer {
-        None => None,
-        Some(signer) => {
+    let seed = match &sealing.voucher {
+        Voucher::Nothing => None,
+        Voucher::Bearer(token) => {
+            headers.insert(AUTHORIZATION, bearer(sealing.address.scheme, token)?);
+            None
+        }
+        Voucher::Signature(signer) => {
             let target = header::Target {
                 method: &sealing.request.method,
                 path: &sealing.address.path,
@@ -134,6 +147,20 @@ pub fn seal(sealing: &Sealing<'_>) -> Result<Sealed, Error> {
     *request.uri_mut() = uri_of(sealing.address, &query)?;
     *request.headers_mut() = headers;
     Ok(Sealed { request, progress })
+}
+
+/// Whoever hears the token can use it: it goes over TLS only.
+fn bearer(scheme: Scheme, token: &Secret) -> Result<HeaderValue, Error> {
+    if scheme == Scheme::Http {
+        return Err(Error::invalid(
+            "a bearer token is sent over https:// only: give an endpoint that begins so",
+        ));
+    }
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
+        Error::new(ErrorKind::Credentials, "the bearer token has characters that no header can carry")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 pub fn query_of(request: &Request) -> String {
@@ -226,7 +253,7 @@ mod tests {
             needs_checksum: false,
             read_once: false,
             method: Method::Trailer,
-            anonymous: false,
+            unsigned: false,
             scheme: Scheme::Https,
             signing: PayloadSigning::Auto,
         };
@@ -251,7 +278,7 @@ mod tests {
             (once, nothing, Chunks::Unsigned),
             (Circumstances { scheme: Scheme::Http, ..once }, nothing, Chunks::Signed),
             (Circumstances { method: Method::Header, ..once }, wanted(false, true, false), Chunks::None),
-            (Circumstances { anonymous: true, ..once }, wanted(false, true, false), Chunks::None),
+            (Circumstances { unsigned: true, ..once }, wanted(false, true, false), Chunks::None),
             (
                 Circumstances { method: Method::ContentMd5, ..object },
                 wanted(false, false, true),
@@ -265,7 +292,7 @@ mod tests {
             ),
             (document, wanted(true, false, false), Chunks::None),
             (Circumstances { needs_checksum: true, ..document }, wanted(true, false, true), Chunks::None),
-            (Circumstances { anonymous: true, ..document }, nothing, Chunks::None),
+            (Circumstances { unsigned: true, ..document }, nothing, Chunks::None),
         ] {
             let protection = protection(case);
             assert_eq!((protection.wanted, protection.chunks), (expected, chunks), "{case:?}");

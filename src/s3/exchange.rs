@@ -12,9 +12,9 @@ use http::{HeaderMap, Method as Verb, StatusCode};
 use super::body::ByteStream;
 use super::checksum::{self, Digests, Method, Wanted};
 use super::client::{Shared, resource_of};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Proof};
 use super::dialect::Vendor;
-use super::envelope::{self, Chunks, Circumstances, Protection, Sealing};
+use super::envelope::{self, Chunks, Circumstances, Protection, Sealing, Voucher};
 use super::operation::{Payload, Replay, Reply, ReplyBody, Request};
 use super::region;
 use super::retry::{self, Class, Facts, History, Verdict};
@@ -177,7 +177,7 @@ impl<'a> Exchange<'a> {
             needs_checksum: self.call.request.needs_checksum,
             read_once: envelope::is_read_once(&self.call.request.body),
             method: self.method,
-            anonymous: self.credentials.is_none(),
+            unsigned: self.credentials.as_ref().is_none_or(|keys| keys.proof == Proof::Bearer),
             scheme: self.shared.endpoint.scheme,
             signing: self.shared.config.payload_signing,
         })
@@ -190,10 +190,13 @@ impl<'a> Exchange<'a> {
             address: &address,
             protection,
             digests: &self.digests,
-            signer: self
-                .credentials
-                .as_deref()
-                .map(|credentials| self.shared.signer(credentials, &self.region, time)),
+            voucher: match self.credentials.as_deref() {
+                None => Voucher::Nothing,
+                Some(credentials) if credentials.proof == Proof::Bearer => {
+                    Voucher::Bearer(&credentials.secret_key)
+                }
+                Some(credentials) => Voucher::Signature(self.shared.signer(credentials, &self.region, time)),
+            },
             user_agent: &self.shared.user_agent,
         })
     }
@@ -272,7 +275,10 @@ impl<'a> Exchange<'a> {
         let facts = Facts {
             unreached: false,
             skewed: skew::is_suspicious(self.shared.skew.seconds() - self.skew_seconds),
-            temporary_keys: self.credentials.as_ref().is_some_and(|keys| keys.session_token.is_some()),
+            temporary_keys: self
+                .credentials
+                .as_ref()
+                .is_some_and(|keys| keys.session_token.is_some() || keys.proof == Proof::Bearer),
             region_named: region.is_some(),
         };
         Setback { error, facts, retry_after: retry::retry_after(headers), region }

@@ -35,7 +35,9 @@ mod xml;
 
 pub use body::{Body, BodySource, ByteStream};
 pub use client::Client;
-pub use config::{ChecksumMode, Config, Deadlines, PayloadSigning, Proxy, Style, Verification};
+pub use config::{
+    ChecksumMode, ClientCertificate, Config, Deadlines, PayloadSigning, Proxy, Style, Verification,
+};
 pub use credentials::{Credentials, Provider};
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;

@@ -5,10 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::body::Pieces;
+use super::endpoint::Endpoint;
+use super::transport::{Outgoing, Sending, Transport};
 use super::{Client, Config, Credentials, Deadlines, Provider, Proxy};
 use crate::base::secret::Secret;
 
@@ -228,5 +233,59 @@ async fn read_more(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
     match socket.read_buf(buffer).await {
         Ok(1..) => Some(()),
         _ => None,
+    }
+}
+
+/// A request that went to a host which is not ours.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub method: String,
+    pub url: String,
+    pub headers: HeaderMap,
+}
+
+type WireScript = dyn Fn(usize, &Sent) -> (u16, String) + Send + Sync;
+
+/// A transport without a network.
+#[derive(Clone)]
+pub struct Wire {
+    heard: Arc<Mutex<Vec<Sent>>>,
+    script: Arc<WireScript>,
+}
+
+impl Wire {
+    /// The script gets the number of the request, from 0, and gives a status and a body.
+    pub fn answering(script: impl Fn(usize, &Sent) -> (u16, String) + Send + Sync + 'static) -> Self {
+        Self { heard: Arc::default(), script: Arc::new(script) }
+    }
+    pub fn heard(&self) -> Vec<Sent> {
+        self.heard.lock().clone()
+    }
+    pub fn client(&self, config: Config) -> Client {
+        let endpoint = Endpoint::of(&config).expect("a good endpoint");
+        Client::over(Box::new(self.clone()), endpoint, config).expect("a client")
+    }
+}
+
+impl Transport for Wire {
+    fn send(&self, request: http::Request<Outgoing>, _: Deadlines) -> Sending<'_> {
+        let sent = Sent {
+            method: request.method().to_string(),
+            url: request.uri().to_string(),
+            headers: request.headers().clone(),
+        };
+        let index = {
+            let mut heard = self.heard.lock();
+            heard.push(sent.clone());
+            heard.len() - 1
+        };
+        let (status, body) = (self.script)(index, &sent);
+        let pieces: Pieces = Box::pin(futures_util::stream::iter([Ok(Bytes::from(body))]));
+        let mut reply = http::Response::new(pieces);
+        *reply.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+        reply.headers_mut().insert("etag", http::HeaderValue::from_static("\"e\""));
+        let date = http::HeaderValue::from_static("Fri, 24 May 2013 00:00:00 GMT");
+        reply.headers_mut().insert("last-modified", date);
+        Box::pin(async { Ok(reply) })
     }
 }

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
+use super::fetch::Reach;
 use super::{Credentials, Environment, fetch};
 use crate::base::secret::Secret;
 use crate::s3::{Error, ErrorKind};
@@ -49,7 +51,8 @@ impl Container {
     pub async fn fetch(&self) -> Result<Credentials, Error> {
         let mut last = None;
         for _ in 0..TRIES {
-            match fetch::call(Method::GET, &self.uri, self.headers()?, WAIT).await {
+            match fetch::call(&Reach::near(WAIT), Method::GET, &self.uri, self.headers()?, Bytes::new()).await
+            {
                 Ok(answer) if answer.status == StatusCode::OK => return fetch::parse(&answer.body),
                 Ok(answer) if answer.status.is_client_error() => {
                     let message = format!("the container's credentials service refused: {}", answer.status);

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::fetch::Reach;
 use super::{Credentials, Environment, fetch};
 use crate::s3::{Error, ErrorKind};
 
@@ -53,7 +55,8 @@ impl Instance {
             HeaderValue::from_static("21600"),
         )]);
         let uri = format!("{}/latest/api/token", self.base);
-        let answer = fetch::call(Method::PUT, &uri, headers, WAIT_FOR_SIGN).await.ok()?;
+        let answer =
+            fetch::call(&Reach::near(WAIT_FOR_SIGN), Method::PUT, &uri, headers, Bytes::new()).await.ok()?;
         let mut token =
             HeaderValue::from_bytes(&answer.body).ok().filter(|_| answer.status == StatusCode::OK)?;
         token.set_sensitive(true);
@@ -61,7 +64,8 @@ impl Instance {
     }
     async fn get(&self, path: &str, token: &HeaderValue) -> Result<Option<String>, Error> {
         let headers = HeaderMap::from_iter([(http::HeaderName::from_static(TOKEN), token.clone())]);
-        let answer = fetch::call(Method::GET, &format!("{}{path}", self.base), headers, WAIT).await?;
+        let uri = format!("{}{path}", self.base);
+        let answer = fetch::call(&Reach::near(WAIT), Method::GET, &uri, headers, Bytes::new()).await?;
         match answer.status {
             StatusCode::OK => Ok(Some(String::from_utf8_lossy(&answer.body).into_owned())),
             StatusCode::NOT_FOUND => Ok(None),

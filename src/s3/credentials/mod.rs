@@ -2,17 +2,27 @@
 //!
 //! A [`Provider`] hands out one frozen set of [`Credentials`] per request; the fields of two sets are never mixed.
 //! Sets that expire are renewed ahead of time: in the last quarter of their life by one caller while the others go
-//! on with the old ones, in the last tenth (or when the store calls them expired) by one caller while all wait.
+//! on with the old ones, in the last sixth (or when the store calls them expired) by one caller while all wait.
 //! Looking for credentials takes seconds at most: a missing metadata service must not hang a mount.
 //!
-//! [`Chain`] asks the standard places in their order and keeps to the first that answered.
+//! [`Chain`] asks the standard places in their order and keeps to the first that answered; [`way`] is how a profile
+//! gets its keys. Each other module is one kind of [`Source`] or one kind of file.
 
 mod chain;
 mod container;
 pub mod environment;
+pub mod federated;
 mod fetch;
+pub mod ibm;
 mod instance;
+mod legacy;
+pub mod minio;
+pub mod process;
 pub mod profile;
+pub mod role;
+pub mod sso;
+pub mod sts;
+mod way;
 
 use std::fmt;
 use std::future::Future;
@@ -28,20 +38,38 @@ use crate::base::secret::Secret;
 
 pub use chain::Chain;
 pub use environment::Environment;
+pub use fetch::Reach;
 
 /// One set of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
+    /// Empty for a bearer token.
     pub access_key: String,
     pub secret_key: Secret,
     pub session_token: Option<Secret>,
     /// `None` for those that live until they are withdrawn.
     pub expires: Option<SystemTime>,
+    pub proof: Proof,
+}
+
+/// How a request proves who sends it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Signature Version 4.
+    #[default]
+    Signature,
+    /// The secret key is a token that is sent as it is, over TLS only.
+    Bearer,
 }
 
 impl Credentials {
     pub fn new(access_key: impl Into<String>, secret_key: Secret) -> Self {
-        Self { access_key: access_key.into(), secret_key, session_token: None, expires: None }
+        let (access_key, proof) = (access_key.into(), Proof::Signature);
+        Self { access_key, secret_key, session_token: None, expires: None, proof }
+    }
+    /// A token that is sent instead of a signature (IBM).
+    pub fn bearer(token: Secret) -> Self {
+        Self { proof: Proof::Bearer, ..Self::new("", token) }
     }
 }
 
@@ -82,8 +110,8 @@ impl Provider {
     pub fn anonymous() -> Self {
         Self(Kind::Anonymous)
     }
-    /// The standard places in their order: environment, profile files, container, instance metadata. A profile that
-    /// is named here switches the environment off.
+    /// The standard places in their order: environment, profile files, files of other tools, container, instance
+    /// metadata. A profile that is named here switches all others off.
     pub fn standard(profile: Option<&str>) -> Self {
         Self::from_source(Chain::new(Environment::process(), profile), Clock::system())
     }
@@ -139,10 +167,12 @@ enum Need {
 const ADVISORY_MAX: Duration = Duration::from_secs(15 * 60);
 const MANDATORY_MAX: Duration = Duration::from_secs(10 * 60);
 const RETRY_ADVISORY_AFTER: Duration = Duration::from_secs(10);
+/// For a source that has no limit of its own; the longest that has one is a command that asks people for a code.
+const FETCH_MAX: Duration = Duration::from_secs(90);
 
 /// `life` is from fetch to expiry, `left` what remains of it.
 fn need(life: Duration, left: Duration) -> Need {
-    if left <= MANDATORY_MAX.min(life / 10) {
+    if left <= MANDATORY_MAX.min(life / 6) {
         Need::Mandatory
     } else if left <= ADVISORY_MAX.min(life / 4) {
         Need::Advisory
@@ -214,7 +244,11 @@ impl Renewed {
         }
     }
     async fn fetch(&self) -> Result<Arc<Credentials>, Error> {
-        let credentials = Arc::new(self.source.fetch().await?);
+        let found = tokio::time::timeout(FETCH_MAX, self.source.fetch()).await.unwrap_or_else(|_| {
+            let message = format!("credentials did not come within {} s", FETCH_MAX.as_secs());
+            Err(Error::new(ErrorKind::TimedOut, message))
+        });
+        let credentials = Arc::new(found?);
         let now = self.clock.wall();
         if credentials.expires.is_some_and(|expires| expires <= now) {
             return Err(Error::new(
@@ -239,6 +273,15 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+
+    /// A secret that [`assert_silent`] knows.
+    pub fn canary(text: &str) -> Secret {
+        Secret::new(format!("canary-{text}"))
+    }
+    pub fn assert_silent(shown: &impl fmt::Debug) {
+        let text = format!("{shown:?} {shown:#?}");
+        assert!(!text.contains("canary"), "{text}");
+    }
 
     /// Numbered keys that live for `life`; fails while `broken`.
     struct Numbered {
@@ -282,6 +325,8 @@ mod tests {
             (minutes(360), minutes(16), Need::None),
             (minutes(360), minutes(15), Need::Advisory),
             (minutes(360), minutes(10), Need::Mandatory),
+            (minutes(60), minutes(15), Need::Advisory),
+            (minutes(60), minutes(10), Need::Mandatory),
             (Duration::from_secs(3), Duration::from_secs(2), Need::None),
             (Duration::from_secs(4), Duration::from_secs(1), Need::Advisory),
             (Duration::from_secs(3), Duration::ZERO, Need::Mandatory),

@@ -4,11 +4,10 @@
 //! rules of the AWS SDKs to the letter (continued lines, comments, `[profile x]` before `[x]`): their own test
 //! cases are ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{Credentials, Environment};
-use crate::base::secret::Secret;
+use super::Environment;
 use crate::s3::{Error, ErrorKind, Style};
 
 type Properties = BTreeMap<String, String>;
@@ -18,6 +17,9 @@ type Properties = BTreeMap<String, String>;
 pub struct Profiles {
     profiles: BTreeMap<String, Properties>,
     services: BTreeMap<String, Properties>,
+    sessions: BTreeMap<String, Properties>,
+    /// Profiles whose keys are in the credentials file.
+    with_shared_keys: BTreeSet<String>,
 }
 
 /// What a profile says besides keys.
@@ -27,6 +29,7 @@ pub struct Store {
     pub endpoint: Option<String>,
     pub ca_file: Option<PathBuf>,
     pub style: Option<Style>,
+    pub service_instance_id: Option<String>,
 }
 
 /// Which of the two files a text is: they differ in how they name profiles.
@@ -35,16 +38,6 @@ enum File {
     Config,
     Credentials,
 }
-
-/// Ways to get keys that a profile can name and that are not served.
-const OTHER_WAYS: &[&str] = &[
-    "role_arn",
-    "sso_session",
-    "sso_start_url",
-    "credential_process",
-    "web_identity_token_file",
-    "login_session",
-];
 
 impl Profiles {
     /// Files that are not there count as empty; files that cannot be read or understood are errors.
@@ -63,55 +56,56 @@ impl Profiles {
         Ok(profiles)
     }
 
-    /// The keys of a profile; `None` where it has none. A profile that was asked for by name must exist.
-    pub fn credentials(
+    /// The properties of a profile; `None` where there is none of that name.
+    pub(super) fn get(&self, name: &str) -> Option<Section<'_>> {
+        self.profiles.get(name).map(Section)
+    }
+    /// An `[sso-session …]`.
+    pub(super) fn session(&self, name: &str) -> Option<Section<'_>> {
+        self.sessions.get(name).map(Section)
+    }
+    pub(super) fn has_shared_keys(&self, name: &str) -> bool {
+        self.with_shared_keys.contains(name)
+    }
+    /// The profile that is meant when `name` was asked for: then it must exist.
+    pub(super) fn meant(
         &self,
         environment: &Environment,
         name: Option<&str>,
-    ) -> Result<Option<Credentials>, Error> {
-        let Some(properties) = self.named(environment, name)? else { return Ok(None) };
-        let name = name_of(environment, name);
-        let text = |key: &str| properties.get(key).filter(|value| !value.is_empty()).cloned();
-        match (text("aws_access_key_id"), text("aws_secret_access_key")) {
-            (Some(access_key), Some(secret_key)) => Ok(Some(Credentials {
-                session_token: text("aws_session_token").map(Secret::new),
-                ..Credentials::new(access_key, Secret::new(secret_key))
-            })),
-            (None, None) => match OTHER_WAYS.iter().find(|way| properties.contains_key(**way)) {
-                None => Ok(None),
-                Some(way) => Err(Error::new(
-                    ErrorKind::NoCredentials,
-                    format!(
-                        "the profile {name:?} gets its keys by {way}, which holdfs cannot do: put the keys into \
-                         the environment (for example with `aws configure export-credentials --format env`)"
-                    ),
-                )),
-            },
-            _ => Err(Error::new(
-                ErrorKind::NoCredentials,
-                format!(
-                    "the profile {name:?} has half a key pair: it needs aws_access_key_id and aws_secret_access_key"
-                ),
-            )),
+    ) -> Result<Option<String>, Error> {
+        Ok(self.named(environment, name)?.map(|_| name_of(environment, name)))
+    }
+    /// The address of a service of AWS's (`sts`, `sso`, …) where it is not the usual one.
+    pub(super) fn endpoint(&self, environment: &Environment, profile: &str, service: &str) -> Option<String> {
+        if environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+            return None;
         }
+        let variable = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
+        let given = environment.first(&[&variable, "AWS_ENDPOINT_URL"]).map(str::to_owned);
+        let properties = || self.profiles.get(profile);
+        let url = given
+            .or_else(|| self.own_endpoint(properties()?, service))
+            .or_else(|| properties()?.get("endpoint_url").filter(|url| !url.is_empty()).cloned());
+        url.map(|url| url.trim_end_matches('/').to_owned())
+    }
+    fn own_endpoint(&self, properties: &Properties, service: &str) -> Option<String> {
+        sub(self.services.get(properties.get("services")?)?, service, "endpoint_url")
     }
 
     /// Where the store is, by a profile.
     pub fn store(&self, environment: &Environment, name: Option<&str>) -> Result<Store, Error> {
         let Some(properties) = self.named(environment, name)? else { return Ok(Store::default()) };
         let text = |key: &str| properties.get(key).filter(|value| !value.is_empty()).cloned();
-        let own = text("services")
-            .and_then(|name| self.services.get(&name))
-            .and_then(|of| sub(of, "s3", "endpoint_url"));
         Ok(Store {
             region: text("region"),
-            endpoint: own.or_else(|| text("endpoint_url")),
+            endpoint: self.own_endpoint(properties, "s3").or_else(|| text("endpoint_url")),
             ca_file: text("ca_bundle").map(PathBuf::from),
             style: match sub(properties, "s3", "addressing_style").as_deref() {
                 Some("path") => Some(Style::Path),
                 Some("virtual") => Some(Style::Virtual),
                 _ => None,
             },
+            service_instance_id: text("ibm_service_instance_id"),
         })
     }
 
@@ -129,16 +123,41 @@ impl Profiles {
         Ok(found)
     }
 
+    #[cfg(test)]
+    pub(super) fn merged(config: &str, credentials: &str) -> Result<Self, String> {
+        let mut profiles = Self::default();
+        profiles.merge(config, File::Config)?;
+        profiles.merge(credentials, File::Credentials)?;
+        Ok(profiles)
+    }
+
     fn merge(&mut self, text: &str, file: File) -> Result<(), String> {
         let sections = parse(text, file)?;
         for (kind, name, properties) in sections {
+            if file == File::Credentials && properties.contains_key("aws_access_key_id") {
+                self.with_shared_keys.insert(name.clone());
+            }
             let table = match kind {
                 Kind::Profile => &mut self.profiles,
                 Kind::Services => &mut self.services,
+                Kind::Session => &mut self.sessions,
             };
             table.entry(name).or_default().extend(properties);
         }
         Ok(())
+    }
+}
+
+/// Properties that have a value.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'a>(&'a Properties);
+
+impl<'a> Section<'a> {
+    pub fn get(self, key: &str) -> Option<&'a str> {
+        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+    pub fn is_true(self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 }
 
@@ -171,6 +190,7 @@ fn sub(properties: &Properties, block: &str, key: &str) -> Option<String> {
 enum Kind {
     Profile,
     Services,
+    Session,
 }
 
 /// What the lines are added to.
@@ -184,9 +204,9 @@ struct Open {
     latest: Option<String>,
 }
 
-type Section = (Kind, String, Properties);
+type Parsed = (Kind, String, Properties);
 
-fn parse(text: &str, file: File) -> Result<Vec<Section>, String> {
+fn parse(text: &str, file: File) -> Result<Vec<Parsed>, String> {
     let mut sections: Vec<Open> = Vec::new();
     // Lines of a section with a bad name belong to nobody.
     let mut current: Option<Open> = None;
@@ -227,6 +247,7 @@ fn open_section(line: &str, file: File) -> Result<Option<Open>, &'static str> {
     let (kind, name, prefixed) = match (file, word, rest) {
         (File::Config, "profile", Some(name)) => (Kind::Profile, name, true),
         (File::Config, "services", Some(name)) => (Kind::Services, name, true),
+        (File::Config, "sso-session", Some(name)) => (Kind::Session, name, true),
         (File::Config, "default", None) => (Kind::Profile, "default", false),
         (File::Credentials, name, None) => (Kind::Profile, name, false),
         _ => return Ok(None),
@@ -315,10 +336,7 @@ mod tests {
     }
 
     fn merged(config: &str, credentials: &str) -> Result<Profiles, String> {
-        let mut profiles = Profiles::default();
-        profiles.merge(config, File::Config)?;
-        profiles.merge(credentials, File::Credentials)?;
-        Ok(profiles)
+        Profiles::merged(config, credentials)
     }
 
     #[test]
@@ -372,31 +390,44 @@ mod tests {
 
     const CONFIG: &str = "[default]\nregion = eu-west-1\n[profile work]\nendpoint_url = http://minio:9000\n\
                           ca_bundle = /etc/ca.pem\ns3 =\n  addressing_style = path\nservices = mine\n\
-                          [services mine]\ns3 =\n  endpoint_url = http://other:9000\n\
-                          [profile half]\naws_access_key_id = AK\n[profile role]\nrole_arn = arn:aws:iam::1:role/r\n";
-    const KEYS: &str = "[work]\naws_access_key_id = AK\naws_secret_access_key = SK\naws_session_token = ST\n";
+                          [services mine]\ns3 =\n  endpoint_url = http://other:9000\nsso_oidc =\n  endpoint_url = http://oidc/\n\
+                          [sso-session one]\nsso_region = eu-west-1\n";
 
     #[test]
-    fn a_profile_gives_keys_and_says_where_the_store_is() {
-        let (profiles, environment) = (merged(CONFIG, KEYS).expect("parsed"), Environment::default());
-        let keys = profiles.credentials(&environment, Some("work")).expect("known").expect("keys");
-        assert_eq!((keys.access_key.as_str(), keys.session_token), ("AK", Some(Secret::new("ST"))));
+    fn a_profile_says_where_the_store_and_other_services_are() {
+        let (profiles, environment) = (merged(CONFIG, "[work]\n").expect("parsed"), Environment::default());
         let store = profiles.store(&environment, Some("work")).expect("known");
         assert_eq!(store.endpoint.as_deref(), Some("http://other:9000"));
         assert_eq!((store.style, store.ca_file), (Some(Style::Path), Some("/etc/ca.pem".into())));
         assert_eq!(profiles.store(&environment, None).expect("default").region.as_deref(), Some("eu-west-1"));
+        assert_eq!(profiles.session("one").and_then(|of| of.get("sso_region")), Some("eu-west-1"));
+        let set = |pairs: &[(&str, &str)]| -> Environment {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let general = ("AWS_ENDPOINT_URL", "http://all");
+        for (variables, profile, service, url) in [
+            (set(&[]), "work", "sso_oidc", Some("http://oidc")),
+            (set(&[]), "work", "sts", Some("http://minio:9000")),
+            (set(&[]), "default", "sts", None),
+            (set(&[general]), "work", "sso_oidc", Some("http://all")),
+            (set(&[general, ("AWS_ENDPOINT_URL_STS", "http://sts")]), "work", "sts", Some("http://sts")),
+            (set(&[general, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]), "work", "sts", None),
+        ] {
+            assert_eq!(
+                profiles.endpoint(&variables, profile, service).as_deref(),
+                url,
+                "{profile} {service}"
+            );
+        }
     }
 
     #[test]
-    fn what_a_profile_lacks_is_said() {
-        let (profiles, environment) = (merged(CONFIG, KEYS).expect("parsed"), Environment::default());
-        for (name, part) in
-            [("gone", "there is no profile"), ("half", "half a key pair"), ("role", "role_arn")]
-        {
-            let error = profiles.credentials(&environment, Some(name)).expect_err(name);
-            assert_eq!(error.kind(), ErrorKind::NoCredentials);
-            assert!(error.to_string().contains(part), "{error}");
-        }
-        assert_eq!(profiles.credentials(&environment, None).expect("default"), None);
+    fn a_profile_that_was_asked_for_must_exist() {
+        let (profiles, environment) = (merged(CONFIG, "").expect("parsed"), Environment::default());
+        let error = profiles.meant(&environment, Some("gone")).expect_err("not there");
+        assert_eq!(error.kind(), ErrorKind::NoCredentials);
+        assert!(error.to_string().contains("there is no profile \"gone\""), "{error}");
+        assert_eq!(profiles.meant(&environment, None).expect("default").as_deref(), Some("default"));
+        assert_eq!(Profiles::default().meant(&environment, None).expect("none"), None);
     }
 }

@@ -32,7 +32,7 @@ impl HttpTransport {
     pub fn new(config: &Config, scheme: Scheme) -> Result<Self, Error> {
         let tls = match scheme {
             Scheme::Http => None,
-            Scheme::Https => Some(tls::client_config(config.ca_file.as_deref(), config.verification)?),
+            Scheme::Https => Some(tls::client_config(config)?),
         };
         let proxy = Arc::new(matcher(&config.proxy)?);
         let connector = Connector::new(tls, proxy.clone(), config.deadlines.connect);

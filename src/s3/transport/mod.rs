@@ -24,7 +24,7 @@ pub use outgoing::{Outgoing, Progress};
 /// A reply whose body has not been read yet.
 pub type Incoming = ::http::Response<Pieces>;
 
-type Sending<'a> = Pin<Box<dyn Future<Output = Result<Incoming, Failure>> + Send + 'a>>;
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Incoming, Failure>> + Send + 'a>>;
 
 pub trait Transport: Send + Sync {
     fn send(&self, request: ::http::Request<Outgoing>, deadlines: Deadlines) -> Sending<'_>;
