@@ -239,7 +239,8 @@ const BUFFERS: u64 = 2;
 impl Sender<'_> {
     pub async fn put(&self, part: &Part, pieces: &[Piece]) -> std::result::Result<Held, Outcome> {
         let in_memory = part.range.len() <= IN_MEMORY_MAX && source::is_local(pieces);
-        let bytes = if in_memory { part.range.len() } else { BUFFERS * self.shared.pool.buffer_bytes() as u64 };
+        let bytes =
+            if in_memory { part.range.len() } else { BUFFERS * self.shared.pool.buffer_bytes() as u64 };
         let _permit = self.shared.budget.acquire(bytes.min(part.range.len()), Priority::Background).await;
         let (body, passed) = if in_memory {
             source::load(self.shared, pieces).await.map_err(|error| unread(&error))?

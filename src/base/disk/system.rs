@@ -155,7 +155,9 @@ impl File for SystemFile {
         // SAFETY: the descriptor is open; the call touches no memory of ours.
         match checked(unsafe { libc::sync_file_range(fd, start, len, write_out) }) {
             // A file system that has no pages to write out, such as one in memory.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ESPIPE | libc::ENOSYS | libc::EINVAL)) => {
+            Err(error)
+                if matches!(error.raw_os_error(), Some(libc::ESPIPE | libc::ENOSYS | libc::EINVAL)) =>
+            {
                 return Ok(());
             }
             written => written?,
