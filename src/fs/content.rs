@@ -80,6 +80,8 @@ pub struct State {
     pub writers: u32,
     /// What became of an upload that nobody waited for: the next close or fsync reports it.
     pub unreported: Option<Error>,
+    /// While it is open whether the file loses its name: what the content was, and will be again if it does not.
+    pub parting_from: Option<ObjectRef>,
     /// A copy below `.holdfs.d` that the last close deletes, and the journal's record of it.
     pub aside: Option<(String, IntentId)>,
 }
@@ -94,6 +96,7 @@ impl File {
             handles: 0,
             writers: 0,
             unreported: None,
+            parting_from: None,
             aside: None,
         };
         Self { node, state: Mutex::new(state), _pin: pin }

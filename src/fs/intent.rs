@@ -3,6 +3,7 @@
 //! * `rename-directory`: every object below one prefix gets another. *Copying* goes on after a crash, then *deleting*;
 //!   a rename that failed while copying is *undoing*. A key is only ever deleted while its counterpart is there, so
 //!   each file exists at its old or at its new name, never at neither.
+//! * `rename-file`: one object gets another key (see [`super::file_move`]).
 //! * `aside`: a copy below `.holdfs.d` that open handles read; after a crash nobody does.
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use futures_util::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::claims::{Mode, Scope};
+use super::file_move::RENAME_FILE;
 use super::{Error, ErrorKind, FileSystem, Result};
 use crate::s3::ops::{DeleteObjects, ListObjectsV2, ListedObject, WriteCondition};
 use crate::s3::transfer::pages::{self, Listed};
@@ -123,6 +125,7 @@ impl FileSystem {
                 let step = Step::of_word(&intent.state).ok_or_else(|| unreadable(intent))?;
                 self.resume_move(intent.id, &moved, step).await
             }
+            RENAME_FILE => self.resume_file_move(intent).await,
             _ => Err(unreadable(intent)),
         }
     }
@@ -223,15 +226,15 @@ fn sizes(objects: Vec<ListedObject>) -> HashMap<String, u64> {
     objects.into_iter().map(|object| (object.key, object.size)).collect()
 }
 
-fn payload_of(payload: &impl Serialize) -> Result<serde_json::Value> {
+pub fn payload_of(payload: &impl Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(payload).map_err(|error| Error::new(ErrorKind::Bug, error.to_string()))
 }
 
-fn payload_from<T: for<'de> Deserialize<'de>>(intent: &Intent) -> Result<T> {
+pub fn payload_from<T: for<'de> Deserialize<'de>>(intent: &Intent) -> Result<T> {
     serde_json::from_value(intent.payload.clone()).map_err(|_| unreadable(intent))
 }
 
-fn unreadable(intent: &Intent) -> Error {
+pub fn unreadable(intent: &Intent) -> Error {
     let what =
         format!("the journal's intent {} ({} {}) cannot be read", intent.id.0, intent.kind, intent.state);
     Error::new(ErrorKind::Corrupt, what)

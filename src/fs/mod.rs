@@ -11,7 +11,8 @@
 //! * [`content`], [`handle`]: what an inode's bytes are, and who has it open.
 //! * [`claims`]: who may change which names right now. No lock is held across an await; a claim may be.
 //! * [`commit`], [`change`]: what uploads came to, and what the kernel must forget.
-//! * [`worm`], [`posix`], [`ahead`], [`intent`]: locks, stored metadata, read-ahead over files, renames of directories.
+//! * [`worm`], [`posix`], [`ahead`], [`intent`], [`file_move`]: locks, stored metadata, read-ahead over files, renames that
+//!   a crash must not leave half done.
 
 mod ahead;
 mod change;
@@ -20,6 +21,7 @@ mod commit;
 mod content;
 mod descriptor;
 mod error;
+mod file_move;
 mod handle;
 mod intent;
 mod ops;

@@ -25,6 +25,13 @@ impl ETag {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VersionId(pub Arc<str>);
 
+impl VersionId {
+    /// No other write or removal of the key takes this version away.
+    pub fn is_kept(&self) -> bool {
+        &*self.0 != "null"
+    }
+}
+
 /// One version of one object: what readers, cache blocks and upload bases are pinned to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectRef {

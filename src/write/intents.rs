@@ -20,7 +20,8 @@ pub struct Intent {
     pub state: String,
 }
 
-/// The journal's table of intents. Every change is on disk when the call returns; all block on the local disk only.
+/// The journal's table of intents. Every change survives a kill of the process when the call returns, and a power cut
+/// unless it is called unsynced; all block on the local disk only.
 #[derive(Clone)]
 pub struct Intents {
     journal: Journal,
@@ -32,8 +33,23 @@ impl Intents {
     }
 
     pub fn begin(&self, kind: &str, payload: &serde_json::Value, state: &str) -> Result<IntentId> {
+        self.put(kind, payload, state, Durability::Power)
+    }
+
+    /// For an operation that a power cut may leave half done without loss.
+    pub fn begin_unsynced(&self, kind: &str, payload: &serde_json::Value, state: &str) -> Result<IntentId> {
+        self.put(kind, payload, state, Durability::Process)
+    }
+
+    fn put(
+        &self,
+        kind: &str,
+        payload: &serde_json::Value,
+        state: &str,
+        durability: Durability,
+    ) -> Result<IntentId> {
         let (kind, payload, state) = (kind.to_owned(), payload.to_string(), state.to_owned());
-        let id = wait(self.journal.store().write(Durability::Power, move |tx| {
+        let id = wait(self.journal.store().write(durability, move |tx| {
             let put = "INSERT INTO intents (kind, payload, state) VALUES (?1, ?2, ?3)";
             tx.prepare_cached(put)?.insert(params![kind, payload, state])
         }))?;
@@ -41,8 +57,22 @@ impl Intents {
     }
 
     pub fn advance(&self, id: IntentId, state: &str, payload: &serde_json::Value) -> Result<()> {
+        self.set(id, state, payload, Durability::Power)
+    }
+
+    pub fn advance_unsynced(&self, id: IntentId, state: &str, payload: &serde_json::Value) -> Result<()> {
+        self.set(id, state, payload, Durability::Process)
+    }
+
+    fn set(
+        &self,
+        id: IntentId,
+        state: &str,
+        payload: &serde_json::Value,
+        durability: Durability,
+    ) -> Result<()> {
         let (payload, state) = (payload.to_string(), state.to_owned());
-        Ok(wait(self.journal.store().write(Durability::Power, move |tx| {
+        Ok(wait(self.journal.store().write(durability, move |tx| {
             let set = "UPDATE intents SET payload = ?2, state = ?3 WHERE id = ?1";
             tx.prepare_cached(set)?.execute(params![id.0, payload, state]).map(drop)
         }))?)

@@ -44,5 +44,5 @@ pub use engine::{
 pub use error::{Error, ErrorKind, Result};
 pub use inspect::left_in;
 pub use intents::{Intent, IntentId, Intents};
-pub use staged::{Allocate, Expected, FileId, Generation, Origin, Seal, StagedFile, State};
+pub use staged::{Allocate, Expected, FileId, Generation, Hold, Origin, Seal, StagedFile, State};
 pub use view::{Extent, Piece};

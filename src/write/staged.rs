@@ -162,6 +162,8 @@ pub(super) struct Inner {
     /// Set when a write to the data file failed: what it holds is not known.
     pub suspect: Option<Error>,
     pub retired: bool,
+    /// Nothing may be sent ([`StagedFile::hold`]).
+    pub held: bool,
     pub epoch: u64,
     pub attempts: u32,
 }
@@ -202,6 +204,7 @@ impl StagedFile {
             error: None,
             suspect: None,
             retired: false,
+            held: false,
             epoch: 0,
             attempts: 0,
         };
@@ -579,6 +582,9 @@ impl StagedFile {
     pub(super) fn take(&self) -> Option<Job> {
         let _order = self.order.lock();
         let mut inner = self.inner.lock();
+        if inner.held {
+            return None;
+        }
         let (next, effects) = inner.life.step(Event::Taken);
         if !effects.contains(&Effect::Start) {
             return None;
@@ -593,7 +599,7 @@ impl StagedFile {
     pub(super) fn may_commit(&self, job: &Job) -> bool {
         let mut inner = self.inner.lock();
         let (next, effects) = inner.life.step(Event::Committing);
-        let go = inner.epoch == job.epoch && effects.contains(&Effect::RecordCommitting);
+        let go = !inner.held && inner.epoch == job.epoch && effects.contains(&Effect::RecordCommitting);
         if go {
             inner.life = next;
         }
@@ -822,6 +828,20 @@ impl StagedFile {
         }
     }
 
+    /// Stops the upload; returns when nothing of the file is on its way to the key, and keeps it so until the answer
+    /// is dropped. A publishing request that is out is waited for. One at a time, which a claim of the key ensures.
+    pub async fn hold(&self) -> Result<Hold> {
+        let mut changed = self.changed.subscribe();
+        self.inner.lock().held = true;
+        let hold = Hold(self.arc());
+        self.wake();
+        while self.inner.lock().flight.is_some() {
+            let outcome = tokio::time::timeout(self.shared.progress_timeout, changed.changed()).await;
+            outcome.map_err(|_| self.timed_out())?.ok();
+        }
+        Ok(hold)
+    }
+
     /// The file has another name from now on. Without a request when nothing of it was committed under the old one;
     /// an upload under way starts again under the new name, and what a late commit left at the old one is removed.
     /// Of the base, nothing is removed: that is the caller's.
@@ -919,6 +939,16 @@ impl StagedFile {
     }
 }
 
+/// Keeps a file from being sent.
+pub struct Hold(Arc<StagedFile>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.inner.lock().held = false;
+        super::queue::enqueue(&self.0);
+    }
+}
+
 /// A staged file as the journal has it.
 pub(super) struct Restored {
     pub file: FileRecord,
@@ -948,7 +978,7 @@ impl Inner {
     }
 
     fn has_left(&self, job: &Job) -> bool {
-        self.epoch != job.epoch && !self.is_committing()
+        (self.held || self.epoch != job.epoch) && !self.is_committing()
     }
 
     fn is_committing(&self) -> bool {

@@ -79,6 +79,47 @@ async fn old_names_that_could_not_be_deleted_go_at_the_next_mount() {
     settles_at(&world, &names("e")).await;
 }
 
+/// The copy is there and the old name is not gone yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_of_a_file_goes_on_after_a_crash() {
+    for replaces in [false, true] {
+        let mut world = World::new(Kind::Plain).await;
+        world.put("old", "moved").await;
+        if replaces {
+            world.put("new", "replaced").await;
+        }
+        let slow = world
+            .server
+            .faults()
+            .add(Rule::new(Action::Delay { milliseconds: 60_000 }).on("DeleteObject").key("old"));
+        let crashed = tokio::time::timeout(Duration::from_millis(500), world.rename("old", "new")).await;
+        assert!(crashed.is_err(), "it was on its way");
+        assert_eq!(world.keys().await, ["new", "old"]);
+        world.server.faults().remove(slow);
+        world.remount().await;
+        settles_at(&world, &["new".to_owned()]).await;
+        assert_eq!(world.read("new").await.expect("reads"), "moved");
+        world.remount().await;
+        settles_at(&world, &["new".to_owned()]).await;
+    }
+}
+
+/// The copy did not happen: what has the new name is not the file that was to move.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_of_a_file_that_did_not_begin_changes_nothing_after_a_crash() {
+    let mut world = World::new(Kind::Plain).await;
+    world.put("old", "moved").await;
+    world.put("new", "replaced").await;
+    let slow = world.server.faults().add(Rule::new(Action::Delay { milliseconds: 60_000 }).on("CopyObject"));
+    let crashed = tokio::time::timeout(Duration::from_millis(500), world.rename("old", "new")).await;
+    assert!(crashed.is_err(), "it was on its way");
+    world.server.faults().remove(slow);
+    world.remount().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.read("old").await.expect("reads"), "moved");
+    assert_eq!(world.read("new").await.expect("reads"), "replaced");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_put_aside_for_an_open_file_go_at_the_next_mount() {
     let mut world = World::new(Kind::Plain).await;

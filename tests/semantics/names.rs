@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 
 use holdfs::base::ranges::ByteRange;
+use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::fs::ErrorKind;
 use holdfs::s3::ops::GetObjectTagging;
 
@@ -232,4 +233,100 @@ async fn links_are_kept_as_objects() {
     let (other, _state) = world.second().await;
     let node = super::world::node(&other, "link").await.expect("seen by another mount");
     assert_eq!(other.readlink(node).await.expect("reads"), "some/target");
+}
+
+fn refuse(world: &World, operation: &str, when: When) -> u64 {
+    let denied = Action::Status { status: 403, code: "AccessDenied".into(), headers: Vec::new(), when };
+    world.server.faults().add(Rule::new(denied).on(operation))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_closed_yet_survives_a_rename_over_it_that_fails() {
+    for kind in [Kind::Plain, Kind::Versioned] {
+        let world = World::new(kind).await;
+        world.write("from", b"mover").await.expect("writes");
+        world.write("to", b"before").await.expect("writes");
+        let open = world.open("to", libc::O_RDWR).await.expect("opens");
+        world.write_at(open, 0, b"AFTER").await.expect("writes");
+        let rule = refuse(&world, "CopyObject", When::Before);
+        assert_eq!(kind_of(world.rename("from", "to").await), ErrorKind::Denied);
+        world.server.faults().remove(rule);
+        world.write_at(open, 5, b"!!").await.expect("writes on");
+        world.close(open).await.expect("closes");
+        assert_eq!(world.get("to").await.as_deref(), Some(&b"AFTER!!"[..]));
+        assert_eq!(world.read("to").await.expect("reads"), "AFTER!!");
+        assert_eq!(world.read("from").await.expect("reads"), "mover");
+        world.rename("from", "to").await.expect("moves");
+        assert_eq!(
+            (world.read("to").await.expect("reads"), world.keys().await),
+            ("mover".into(), vec!["to".to_owned()])
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_keeps_its_bytes_whatever_becomes_of_a_rename_over_its_file() {
+    for size in [10_usize, 3 << 20] {
+        let world = World::new(Kind::Plain).await;
+        world.write("from", b"mover").await.expect("writes");
+        world.put("to", vec![7_u8; size]).await;
+        let open = world.open("to", libc::O_RDWR).await.expect("opens");
+        let rule = refuse(&world, "CopyObject", When::Before);
+        world.rename("from", "to").await.expect_err("refused");
+        assert_eq!(world.keys().await, ["from", "to"]);
+        world.server.faults().remove(rule);
+        assert_eq!(world.read_at(open, ALL).await.expect("reads"), vec![7_u8; size]);
+        world.rename("from", "to").await.expect("moves");
+        assert_eq!(world.read_at(open, ALL).await.expect("reads on"), vec![7_u8; size]);
+        world.close(open).await.expect("closes");
+        assert_eq!(world.keys().await, ["to"]);
+        assert_eq!(world.get("to").await.as_deref(), Some(&b"mover"[..]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_closed_yet_survives_an_unlink_that_fails() {
+    let world = World::new(Kind::Plain).await;
+    world.write("f", b"before").await.expect("writes");
+    let open = world.open("f", libc::O_RDWR).await.expect("opens");
+    world.write_at(open, 0, b"AFTER").await.expect("writes");
+    let rule = refuse(&world, "DeleteObject", When::Before);
+    assert_eq!(kind_of(world.unlink("f").await), ErrorKind::Denied);
+    world.server.faults().remove(rule);
+    world.close(open).await.expect("closes");
+    assert_eq!(world.get("f").await.as_deref(), Some(&b"AFTERe"[..]));
+}
+
+/// The store removed the original and said that it did not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_never_withdraws_the_only_copy() {
+    let world = World::new(Kind::Plain).await;
+    world.write("from", b"mover").await.expect("writes");
+    refuse(&world, "DeleteObject", When::After);
+    world.rename("from", "to").await.expect("the original is gone, so it happened");
+    assert_eq!(world.keys().await, ["to"]);
+    assert_eq!(world.read("to").await.expect("reads"), "mover");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_whose_original_cannot_be_removed_did_not_happen() {
+    for kind in [Kind::Plain, Kind::Versioned] {
+        let world = World::new(kind).await;
+        world.write("from", b"mover").await.expect("writes");
+        let denied = Action::Status {
+            status: 403,
+            code: "AccessDenied".into(),
+            headers: Vec::new(),
+            when: When::Before,
+        };
+        world.server.faults().add(Rule::new(denied).on("DeleteObject").key("from"));
+        assert_eq!(kind_of(world.rename("from", "to").await), ErrorKind::Denied);
+        assert_eq!(world.keys().await, ["from"]);
+        if kind == Kind::Versioned {
+            world.write("to", b"replaced").await.expect("writes");
+            assert_eq!(kind_of(world.rename("from", "to").await), ErrorKind::Denied);
+            assert_eq!(world.read("to").await.expect("reads"), "replaced", "its version is back");
+        }
+        assert_eq!(world.read("from").await.expect("reads"), "mover");
+    }
 }

@@ -58,6 +58,7 @@ impl FileSystem {
         change: impl Fn(&StagedFile) -> write::Result<()>,
     ) -> Result<()> {
         loop {
+            self.name_decided(file).await;
             self.prepare_edit(file).await?;
             match self.edit_now(file, &change) {
                 Err(error) if error.kind() == write::ErrorKind::NoSpace => {

@@ -1,27 +1,19 @@
 //! unlink and rmdir.
 //!
-//! In `remote` durability an unlinked object goes at once, also while it is open. The bytes that handles may still
-//! need stay within reach: by version where the bucket keeps one, here if they are few, else as a copy below
-//! `.holdfs.d` that the last close deletes.
+//! In `remote` durability an unlinked object goes at once, also while it is open; the bytes that handles may still need
+//! stay within reach (see `parting`).
 
 use std::ffi::OsStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::ranges::ByteRange;
-use crate::fs::ahead::SMALL_BYTES_MAX;
 use crate::fs::claims::{Mode, Scope};
-use crate::fs::content::{Content, File};
 use crate::fs::support::text_of;
 use crate::fs::{Error, ErrorKind, FileKind, FileSystem, NodeId, Result};
 use crate::namespace::{Child, Contents, Node, Standing, name};
 use crate::s3::ops::{DeleteObject, ListObjectsV2, NewObject, PutObject, WriteCondition};
 use crate::s3::{self, ObjectRef};
-use crate::write::{self, Origin, Piece, StagedFile};
-
-/// Bytes that are brought here at a time.
-const BASE_STEP_BYTES: u64 = 8 << 20;
 
 impl FileSystem {
     pub async fn unlink(&self, parent: NodeId, name: &OsStr) -> Result<()> {
@@ -32,16 +24,27 @@ impl FileSystem {
         if node.kind() == FileKind::Directory {
             return Err(ErrorKind::IsDirectory.into());
         }
-        let stored = self.unlocked_object(self.stored_object(&node)).await?;
-        if stored.is_some() {
-            self.keep_directory(&parent, &node).await?;
+        let parting = self.prepare_parting(&node).await?;
+        if let Err(error) = self.remove_stored(&parent, &node, parting.stored.as_ref()).await {
+            self.stay(parting).await;
+            return Err(error);
         }
-        let stored = self.let_go(&node, stored).await?;
-        if let Some(object) = stored {
-            self.delete_object(&object.key).await?;
-        }
+        self.part(parting).await;
         self.namespace.removed(&parent, name, Standing::Stored);
         Ok(())
+    }
+
+    async fn remove_stored(
+        &self,
+        parent: &Arc<Node>,
+        node: &Arc<Node>,
+        stored: Option<&ObjectRef>,
+    ) -> Result<()> {
+        let Some(object) = stored else {
+            return Ok(());
+        };
+        self.keep_directory(parent, node).await?;
+        self.delete_object(&object.key).await
     }
 
     pub async fn rmdir(&self, parent: NodeId, name: &OsStr) -> Result<()> {
@@ -99,132 +102,6 @@ impl FileSystem {
             Err(error) => Err(self.refusal(key, error).await),
             Ok(_) => Ok(()),
         }
-    }
-
-    /// The name goes to nobody or to another: nothing of the node will be written to its key any more, and who has it
-    /// open keeps its bytes. What the store still holds at the key is left for the caller.
-    pub(in crate::fs) async fn let_go(
-        &self,
-        node: &Arc<Node>,
-        stored: Option<ObjectRef>,
-    ) -> Result<Option<ObjectRef>> {
-        let Some(file) = self.files.get(node.id()) else {
-            return Ok(stored);
-        };
-        if file.is_open() {
-            self.keep_bytes(&file).await?;
-        }
-        let Some(staged) = file.staged() else {
-            return Ok(stored);
-        };
-        match staged.discard().await {
-            // The store caught up in this very moment.
-            Err(error) if error.kind() == write::ErrorKind::Retired => {
-                Ok(self.stored_object(node).or(stored))
-            }
-            left => Ok(left?.or(stored)),
-        }
-    }
-
-    async fn keep_bytes(&self, file: &Arc<File>) -> Result<()> {
-        match file.content() {
-            Content::Kept(_) => Ok(()),
-            Content::Staged(staged) => match self.bring_base_here(&staged).await {
-                // The store caught up in this very moment: there is another content to keep.
-                Err(_) if file.staged().is_none() => Box::pin(self.keep_bytes(file)).await,
-                brought => brought,
-            },
-            Content::Clean(object) if keeps_its_version(&object) => Ok(()),
-            Content::Clean(object) if object.size <= SMALL_BYTES_MAX => {
-                let kept = self.read_whole(&object).await?;
-                file.with(|state| state.content = Content::Kept(kept));
-                Ok(())
-            }
-            Content::Clean(object) => self.put_aside(file, &object).await,
-        }
-    }
-
-    async fn read_whole(&self, object: &ObjectRef) -> Result<Bytes> {
-        match object.size {
-            0 => Ok(Bytes::new()),
-            size => Ok(self.read.open(object.clone()).read(ByteRange::new(0, size)).await?),
-        }
-    }
-
-    /// The base of a changed file is about to be deleted: its unchanged bytes become the staged file's own.
-    async fn bring_base_here(&self, staged: &StagedFile) -> Result<()> {
-        if staged.base().is_none_or(|base| keeps_its_version(&base)) {
-            return Ok(());
-        }
-        for piece in staged.read_plan(ByteRange::new(0, staged.size())) {
-            let Piece::Base(object, range) = piece else {
-                continue;
-            };
-            let reader = self.read.open(object);
-            let mut start = range.start;
-            while start < range.end {
-                let step = ByteRange::new(start, range.end.min(start + BASE_STEP_BYTES));
-                let bytes = reader.read(step).await?;
-                staged.write_at(start, &bytes)?;
-                start += bytes.len().max(1) as u64;
-            }
-        }
-        Ok(())
-    }
-
-    /// By a copy on the server; a crash leaves it to the next mount, which finds the intent.
-    async fn put_aside(&self, file: &Arc<File>, object: &ObjectRef) -> Result<()> {
-        let id = format!("{:032x}", fastrand::u128(..));
-        let key = format!("{}{}/{}/{id}", self.prefix, name::ASIDE, self.options.host_id);
-        let intent = self.begin_aside(&key)?;
-        let copied = self.copy_object(object, &key, WriteCondition::None, None).await?;
-        file.with(|state| {
-            state.content = Content::Clean(copied);
-            state.aside = Some((key, intent));
-        });
-        Ok(())
-    }
-
-    /// The last handle of an unlinked file is about to go: so does what was put aside for it.
-    pub(in crate::fs) async fn clean_up_unlinked(&self, file: &Arc<File>) {
-        let aside = file.with(|state| (state.handles == 1).then(|| state.aside.take()).flatten());
-        if let Some((key, intent)) = aside
-            && let Err(error) = self.remove_aside(&key, intent).await
-        {
-            tracing::warn!(key = %key.escape_debug(), "left until the next mount: {error}");
-        }
-        let done = file.with(|state| state.handles == 1) && file.node.is_unlinked();
-        if let (true, Some(staged)) = (done, file.staged()) {
-            if let Err(error) = staged.discard().await {
-                tracing::warn!("staged bytes of an unlinked file: {error}");
-            }
-            file.with(|state| state.content = Content::Kept(Bytes::new()));
-        }
-    }
-
-    /// A write to a file that has no name: staged, and never to be stored.
-    pub(in crate::fs) async fn stage_unlinked(&self, file: &File) -> Result<()> {
-        let engine = self.writer()?;
-        let key = file.node.key();
-        let content = file.content();
-        let staged = match &content {
-            Content::Staged(_) => return Ok(()),
-            Content::Clean(base) => {
-                engine.stage(&key, Some(base.clone()), NewObject::default(), Origin::Edit)?
-            }
-            Content::Kept(bytes) => {
-                let staged = engine.stage(&key, None, NewObject::default(), Origin::NewName)?;
-                staged.write_at(0, bytes)?;
-                staged
-            }
-        };
-        staged.discard().await?;
-        file.with(|state| {
-            if state.content.staged().is_none() {
-                state.content = Content::Staged(staged);
-            }
-        });
-        Ok(())
     }
 
     /// A directory that the mount shows does not vanish with its last entry: if `leaving` is that, a marker is
@@ -306,11 +183,6 @@ impl FileSystem {
             size,
         })
     }
-}
-
-/// A version that a removal of its key does not take away.
-fn keeps_its_version(object: &ObjectRef) -> bool {
-    object.version.as_ref().is_some_and(|version| &*version.0 != "null")
 }
 
 pub(in crate::fs) fn unnameable(key: &str) -> Error {

@@ -1,13 +1,13 @@
 //! Renames of files; those of directories are in `rename_directory`.
 //!
 //! A file that was never stored is renamed without a request. A stored one is copied on the server, everything it
-//! has beside its bytes included, and then deleted; its handles go on reading, from the copy.
+//! has beside its bytes included, and then deleted; its handles go on reading, from the copy (`move_object`). A file
+//! that the name belonged to keeps everything until the outcome is known (`parting`).
 
 use std::ffi::OsStr;
 use std::sync::Arc;
 
 use crate::fs::claims::{Mode, Scope};
-use crate::fs::content::{Content, File};
 use crate::fs::support::text_of;
 use crate::fs::{Error, ErrorKind, FileSystem, NodeId, RenameFlags, Result};
 use crate::namespace::{Node, Standing};
@@ -69,27 +69,58 @@ impl FileSystem {
             return Err(ErrorKind::IsDirectory.into());
         }
         self.unlocked_object(self.stored_object(node)).await?;
-        let in_the_way = match &replaced {
-            Some(replaced) => self.unlocked_object(self.stored_object(replaced)).await?,
+        let parting = match &replaced {
+            Some(replaced) => Some(self.prepare_parting(replaced).await?),
             None => None,
         };
-        let in_the_way = match &replaced {
-            Some(replaced) => self.let_go(replaced, in_the_way).await?,
-            None => None,
-        };
-        let condition = match wanted.target {
-            Target::MustBeAbsent => WriteCondition::Absent,
-            Target::Replace => WriteCondition::None,
-        };
-        if let Some(staged) = self.unstored(node) {
-            match staged.retarget(&new_key, expected_at_target(in_the_way, wanted.target)) {
-                Ok(()) => return self.show_unstored_move(&wanted),
+        let in_the_way = parting.as_ref().and_then(|parting| parting.stored.clone());
+        match self.give_name(&wanted, &new_key, in_the_way).await {
+            Ok(now) => {
+                if let Some(parting) = parting {
+                    self.part(parting).await;
+                }
+                self.show_move(&wanted, now)
+            }
+            Err(error) => {
+                if let Some(parting) = parting {
+                    self.stay(parting).await;
+                }
+                // Whatever became of it: the next look asks the store.
+                self.namespace.doubt(&wanted.new_parent, Some(text_of(wanted.new_name)?));
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns what the store has under the new name; `None` if it has nothing of the file yet.
+    async fn give_name(
+        &self,
+        wanted: &Move<'_>,
+        new_key: &str,
+        in_the_way: Option<ObjectRef>,
+    ) -> Result<Option<ObjectRef>> {
+        if let Some(staged) = self.unstored(&wanted.node) {
+            match staged.retarget(new_key, expected_at_target(in_the_way.as_ref(), wanted.target)) {
+                Ok(()) => return Ok(None),
                 // Stored in this very moment.
                 Err(error) if error.kind() == write::ErrorKind::Retired => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        self.move_object(&wanted, &new_key, condition).await
+        let condition = match wanted.target {
+            Target::MustBeAbsent => WriteCondition::Absent,
+            Target::Replace => WriteCondition::None,
+        };
+        self.move_object(wanted, new_key, condition, in_the_way.as_ref()).await.map(Some)
+    }
+
+    fn show_move(&self, wanted: &Move<'_>, now: Option<ObjectRef>) -> Result<()> {
+        let standing = if now.is_some() { Standing::Stored } else { Standing::Local };
+        self.namespace.renamed(&wanted.node, &wanted.new_parent, text_of(wanted.new_name)?, standing);
+        if let Some(object) = now {
+            self.namespace.updated(&wanted.node, object, None);
+        }
+        Ok(())
     }
 
     /// What has the new name now. A target that must be absent is asked for afresh.
@@ -109,60 +140,8 @@ impl FileSystem {
         self.files.get(node.id())?.staged().filter(|staged| staged.base().is_none())
     }
 
-    fn show_unstored_move(&self, wanted: &Move<'_>) -> Result<()> {
-        self.namespace.renamed(&wanted.node, &wanted.new_parent, text_of(wanted.new_name)?, Standing::Local);
-        Ok(())
-    }
-
-    async fn move_object(&self, wanted: &Move<'_>, new_key: &str, condition: WriteCondition) -> Result<()> {
-        let node = &wanted.node;
-        let file = self.files.get(node.id());
-        if let Some(file) = &file {
-            // An edit on its way: the store must have it before it can be copied.
-            self.publish_claimed(file).await?;
-        }
-        let object = self.stored_object(node).ok_or(ErrorKind::NotFound)?;
-        self.keep_directory(&wanted.parent, node).await?;
-        self.keep_metadata_visible(wanted).await?;
-        let copied = self.copy_object(&object, new_key, condition, None).await?;
-        if let Some(file) = &file {
-            self.follow_copy(file, &object, &copied);
-        }
-        if let Err(error) = self.delete_object(&object.key).await {
-            self.withdraw_copy(file.as_ref(), &object, &copied).await;
-            return Err(error);
-        }
-        self.namespace.renamed(node, &wanted.new_parent, text_of(wanted.new_name)?, Standing::Stored);
-        self.namespace.updated(node, copied, None);
-        Ok(())
-    }
-
-    /// The same bytes have another version now; handles and the kernel's pages go along.
-    pub(in crate::fs) fn follow_copy(&self, file: &Arc<File>, from: &ObjectRef, to: &ObjectRef) {
-        file.with(|state| {
-            if matches!(&state.content, Content::Clean(object) if object == from) {
-                state.content = Content::Clean(to.clone());
-                state.edit = None;
-            }
-        });
-        self.files.pages_moved(file.node.id(), from, to);
-    }
-
-    /// The source could not be removed: the rename did not happen.
-    async fn withdraw_copy(&self, file: Option<&Arc<File>>, object: &ObjectRef, copied: &ObjectRef) {
-        if let Some(file) = file {
-            self.follow_copy(file, copied, object);
-        }
-        if let Err(error) = self.delete_object(&copied.key).await {
-            tracing::warn!(
-                from = %object.key.escape_debug(), to = %copied.key.escape_debug(),
-                "a rename failed half way and its copy could not be removed: {error}"
-            );
-        }
-    }
-
     /// A file with metadata of its own needs the flag in the directory it moves to.
-    async fn keep_metadata_visible(&self, wanted: &Move<'_>) -> Result<()> {
+    pub(super) async fn keep_metadata_visible(&self, wanted: &Move<'_>) -> Result<()> {
         let attributes = wanted.node.attributes();
         let defaults = (self.options.uid, self.options.gid, self.options.file_mode);
         let unusual = (attributes.uid, attributes.gid, attributes.perm) != defaults;
@@ -212,10 +191,10 @@ impl FileSystem {
 }
 
 /// What the upload of a file that was never stored is to find at its new name.
-fn expected_at_target(in_the_way: Option<ObjectRef>, target: Target) -> Expected {
+fn expected_at_target(in_the_way: Option<&ObjectRef>, target: Target) -> Expected {
     match (in_the_way, target) {
         (_, Target::MustBeAbsent) => Expected::Absent,
-        (Some(object), Target::Replace) => Expected::Object(object.etag),
+        (Some(object), Target::Replace) => Expected::Object(object.etag.clone()),
         (None, Target::Replace) => Expected::Anything,
     }
 }
