@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use parking_lot::RwLock;
 
 use super::NodeId;
+use crate::base::ranges::ByteRange;
 
 /// The kernel's caches, as far as somebody else's change makes them wrong. One dedicated thread tells the kernel:
 /// a notification sent by a thread that answers requests, or with a lock held, can deadlock with it. So calls only
@@ -27,6 +28,8 @@ pub enum InodeChange {
     Attributes,
     /// Attributes and all cached pages. Only ever asked for while no handle is open.
     AttributesAndPages,
+    /// Attributes and the pages of this range, which are right but not worth their memory.
+    Spare(ByteRange),
 }
 
 /// For a file system without a kernel.
@@ -54,6 +57,11 @@ impl Kernel {
     pub async fn attributes_changed(&self, node: NodeId) {
         let forgotten = self.attached().inode_changed(node, InodeChange::Attributes);
         forgotten.await;
+    }
+
+    /// The pages behind a long writer can go. Nobody waits for it.
+    pub fn spare(&self, node: NodeId, range: ByteRange) {
+        drop(self.attached().inode_changed(node, InodeChange::Spare(range)));
     }
 
     pub fn entry_changed(&self, parent: NodeId, name: &str) {

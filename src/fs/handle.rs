@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::content::Held;
+use super::trail::Trail;
 use super::{ErrorKind, HandleId, OpenFlags, Result};
+use crate::base::ranges::ByteRange;
 use crate::namespace::Directory;
 use crate::read::{self, Reader};
 use crate::s3::ObjectRef;
@@ -21,6 +23,7 @@ pub struct FileHandle {
     pub flags: OpenFlags,
     /// Something was written through it since it was last flushed.
     unflushed: AtomicBool,
+    trail: Mutex<Trail>,
     reader: Mutex<Option<(ObjectRef, Arc<Reader>)>>,
 }
 
@@ -29,7 +32,8 @@ impl FileHandle {
         if flags.writes() {
             file.with(|state| state.writers += 1);
         }
-        Self { file, flags, unflushed: AtomicBool::new(false), reader: Mutex::new(None) }
+        let (unflushed, trail, reader) = (AtomicBool::new(false), Mutex::default(), Mutex::new(None));
+        Self { file, flags, unflushed, trail, reader }
     }
 
     /// The handle's reader of this version, with its window.
@@ -43,6 +47,11 @@ impl FileHandle {
                 reader
             }
         }
+    }
+
+    /// What a write leaves behind that the kernel need not cache.
+    pub fn left_behind(&self, written: ByteRange) -> Option<ByteRange> {
+        self.trail.lock().wrote(written)
     }
 
     pub fn wrote(&self) {

@@ -31,6 +31,7 @@ mod recovery;
 mod seen;
 mod status;
 mod support;
+mod trail;
 mod types;
 mod worm;
 

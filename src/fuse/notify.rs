@@ -75,6 +75,7 @@ fn invalidated(change: InodeChange) -> (i64, i64) {
     match change {
         InodeChange::Attributes => (-1, 0),
         InodeChange::AttributesAndPages => (0, 0),
+        InodeChange::Spare(range) => (range.start as i64, range.len() as i64),
     }
 }
 
@@ -99,10 +100,12 @@ fn tell_kernel(notices: &Receiver<Notice>, notifier: &Notifier, armed: &AtomicBo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ranges::ByteRange;
 
     #[test]
     fn attributes_alone_drop_no_pages() {
         assert_eq!(invalidated(InodeChange::Attributes), (-1, 0));
         assert_eq!(invalidated(InodeChange::AttributesAndPages), (0, 0));
+        assert_eq!(invalidated(InodeChange::Spare(ByteRange::new(5, 12))), (5, 7));
     }
 }

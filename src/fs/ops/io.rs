@@ -127,10 +127,7 @@ impl FileSystem {
             return None;
         }
         match self.edit_now(&handle.file, |staged| staged.write_at(offset, data)) {
-            Ok(()) => {
-                handle.wrote();
-                Some(Ok(data.len() as u32))
-            }
+            Ok(()) => Some(Ok(self.written(&handle, offset, data.len()))),
             Err(error) if needs_patience(&error) => None,
             Err(error) => Some(Err(error.into())),
         }
@@ -139,12 +136,20 @@ impl FileSystem {
     pub async fn write(&self, _node: NodeId, handle: HandleId, offset: u64, data: Bytes) -> Result<u32> {
         let handle = self.writing(handle)?;
         self.edit(&handle.file, |staged| staged.write_at(offset, &data)).await?;
-        handle.wrote();
+        let written = self.written(&handle, offset, data.len());
         if handle.flags.synchronous() {
             handle.take_unflushed();
             self.publish(&handle.file).await?;
         }
-        Ok(data.len() as u32)
+        Ok(written)
+    }
+
+    fn written(&self, handle: &FileHandle, offset: u64, length: usize) -> u32 {
+        handle.wrote();
+        if let Some(spare) = handle.left_behind(ByteRange::sized(offset, length as u64)) {
+            self.kernel.spare(handle.file.node.id(), spare);
+        }
+        length as u32
     }
 
     fn writing(&self, handle: HandleId) -> Result<Arc<FileHandle>> {
