@@ -216,7 +216,7 @@ fn a_deleted_object_is_gone_for_its_readers() {
 fn a_version_goes_on_being_read_after_it_was_overwritten() {
     on_runtime(async {
         let (rig, body) = (rig().await, pattern(20 * MIB));
-        let document = Versioning { status: Some(VersioningStatus::Enabled), mfa_delete: None };
+        let document = Versioning::of(VersioningStatus::Enabled);
         rig.client.send(&PutSetting { bucket: BUCKET.into(), document }).await.unwrap();
         let reader = rig.engine.open(rig.put("k", body.clone()).await);
         rig.put("k", Bytes::from_static(b"new")).await;

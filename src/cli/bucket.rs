@@ -96,7 +96,7 @@ async fn create(client: &Client, bucket: CreateBucket, versioning: bool) -> Outc
         _ => error.into(),
     })?;
     if versioning {
-        let document = Versioning { status: Some(VersioningStatus::Enabled), mfa_delete: None };
+        let document = Versioning::of(VersioningStatus::Enabled);
         client.send(&PutSetting { bucket: bucket.bucket, document }).await?;
     }
     Ok(())

@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 pub mod credentials;
 pub mod dialect;
+pub mod document;
 pub mod endpoint;
 mod envelope;
 pub mod error;

@@ -25,6 +25,7 @@ use crate::s3::{Error, Result};
 const DEPTH_MAX: usize = 32;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// A cursor over a document; one element is open at any time.
 pub(crate) struct Reader<'x> {
@@ -36,18 +37,34 @@ pub(crate) struct Reader<'x> {
 impl<'x> Reader<'x> {
     /// Opens the root element, which must be called `root`.
     pub(crate) fn open(document: &'x [u8], root: &str) -> Result<Self> {
+        let (reader, found) = Self::open_root(document)?;
+        match found.as_deref() {
+            Some(found) if found == root => Ok(reader),
+            Some(found) => Err(malformed(format_args!("its root is <{found}>, not <{root}>"))),
+            None => Err(malformed(format_args!("it has no <{root}>"))),
+        }
+    }
+
+    /// Opens the root element, whatever stores call it.
+    pub(crate) fn open_any(document: &'x [u8]) -> Result<Self> {
+        match Self::open_root(document)? {
+            (reader, Some(_)) => Ok(reader),
+            (_, None) => Err(malformed("it has no element")),
+        }
+    }
+
+    fn open_root(document: &'x [u8]) -> Result<(Self, Option<String>)> {
         let text = std::str::from_utf8(document).map_err(|_| malformed("it is not UTF-8"))?;
         let mut events = quick_xml::Reader::from_str(text);
         events.config_mut().expand_empty_elements = true;
         let mut reader = Self { events, depth: 0 };
         loop {
             match reader.event()? {
-                Event::Start(start) if start.local_name().into_inner() == root => return Ok(reader),
                 Event::Start(start) => {
                     let found = start.local_name().into_inner().to_owned();
-                    return Err(malformed(format_args!("its root is <{found}>, not <{root}>")));
+                    return Ok((reader, Some(found)));
                 }
-                Event::Eof => return Err(malformed(format_args!("it has no <{root}>"))),
+                Event::Eof => return Ok((reader, None)),
                 _ => {}
             }
         }
@@ -179,6 +196,19 @@ impl Writer {
 
     pub(crate) fn nested(&mut self, name: &str, fill: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         self.open(name);
+        fill(self)?;
+        self.close(name);
+        Ok(())
+    }
+
+    /// As [`Writer::nested`], with an `xsi:type`: what a grantee of an ACL is.
+    pub(crate) fn nested_of_type(
+        &mut self,
+        name: &str,
+        kind: &str,
+        fill: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        self.text.extend(["<", name, " xmlns:xsi=\"", SCHEMA_INSTANCE, "\" xsi:type=\"", kind, "\">"]);
         fill(self)?;
         self.close(name);
         Ok(())

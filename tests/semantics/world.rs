@@ -69,7 +69,7 @@ impl World {
         };
         client.send(&create).await.expect("a bucket");
         if kind == Kind::Versioned {
-            let document = Versioning { status: Some(VersioningStatus::Enabled), mfa_delete: None };
+            let document = Versioning::of(VersioningStatus::Enabled);
             let put = PutSetting { bucket: BUCKET.into(), document };
             client.send(&put).await.expect("versions are kept");
         }

@@ -88,7 +88,7 @@ fn entries_agree_with_head() {
 #[test]
 fn versions_come_newest_first_with_their_markers() {
     let bucket = Bucket::new(Store::shared());
-    let document = Versioning { status: Some(VersioningStatus::Enabled), mfa_delete: None };
+    let document = Versioning::of(VersioningStatus::Enabled);
     bucket.send(&PutSetting { bucket: bucket.name.clone(), document }).unwrap();
     for (key, bodies) in
         [("a", &["1", "22"][..]), ("b/1", &["1"]), ("b/2", &["1"]), ("c", &["1", "22", "333"])]

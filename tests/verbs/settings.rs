@@ -47,7 +47,7 @@ fn versioning_goes_on_and_is_suspended() {
     };
     assert_eq!(status(), None);
     for wanted in [VersioningStatus::Enabled, VersioningStatus::Suspended] {
-        let document = Versioning { status: Some(wanted), mfa_delete: None };
+        let document = Versioning::of(wanted);
         bucket.send(&PutSetting { bucket: bucket.name.clone(), document }).unwrap();
         assert_eq!(status(), Some(wanted));
     }

@@ -273,7 +273,7 @@ impl Rig {
     }
 
     pub fn keep_versions(&self) {
-        let document = Versioning { status: Some(VersioningStatus::Enabled), mfa_delete: None };
+        let document = Versioning::of(VersioningStatus::Enabled);
         self.run(self.client.send(&PutSetting { bucket: BUCKET.into(), document }))
             .expect("versions are kept");
     }

@@ -436,7 +436,7 @@ fn number<N: std::str::FromStr>(headers: &HeaderMap, name: &'static str) -> Opti
     text(headers, &HeaderName::from_static(name)).and_then(|value| digits(value.trim()))
 }
 
-pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+pub(in crate::s3) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| decoded(value).into_owned())
 }
 
@@ -456,7 +456,7 @@ pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Res
     Ok(())
 }
 
-pub(super) fn put_some(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) -> Result<()> {
+pub(in crate::s3) fn put_some(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) -> Result<()> {
     value.map_or(Ok(()), |value| put(headers, name, value))
 }
 

@@ -21,6 +21,7 @@ pub mod tagging;
 pub use bucket::*;
 pub use copy::*;
 pub use headers::*;
+pub(in crate::s3) use headers::{put_some, text};
 pub use list::*;
 pub use multipart::*;
 pub use object::*;
@@ -70,7 +71,7 @@ impl Request {
         self
     }
 
-    fn with_some(self, name: &'static str, value: Option<impl ToString>) -> Self {
+    pub(in crate::s3) fn with_some(self, name: &'static str, value: Option<impl ToString>) -> Self {
         match value {
             Some(value) => self.with(name, value.to_string()),
             None => self,

@@ -1,13 +1,16 @@
 //! Whether a bucket can lock objects, and how long it locks what is stored without a word about locks.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLockConfiguration.html>
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Setting;
+use crate::s3::document::{self, document};
 use crate::s3::ops::{RetentionMode, parse_mode};
-use crate::s3::xml::{Reader, Writer};
 use crate::s3::{Error, Result};
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Wire", into = "Wire")]
 pub struct ObjectLockConfiguration {
     pub enabled: bool,
     pub default_retention: Option<DefaultRetention>,
@@ -19,10 +22,84 @@ pub struct DefaultRetention {
     pub period: RetentionPeriod,
 }
 
+/// At most 36,500 days or 100 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetentionPeriod {
     Days(u32),
     Years(u32),
+}
+
+mod wire {
+    //! The document as it is written.
+
+    use super::document;
+
+    document! {
+        #[derive(Default)]
+        pub struct Wire {
+            enabled: Option<String> = "ObjectLockEnabled",
+            rule: Option<Rule> = "Rule",
+        }
+
+        #[derive(Default)]
+        pub struct Rule {
+            default: Option<Default> = "DefaultRetention",
+        }
+
+        #[derive(Default)]
+        pub struct Default {
+            mode: Option<String> = "Mode",
+            days: Option<u32> = "Days",
+            years: Option<u32> = "Years",
+        }
+    }
+}
+use wire::Wire;
+
+impl From<ObjectLockConfiguration> for Wire {
+    fn from(configuration: ObjectLockConfiguration) -> Self {
+        let default = configuration.default_retention.map(wire::Default::from);
+        Self {
+            enabled: configuration.enabled.then(|| "Enabled".to_owned()),
+            rule: default.map(|default| wire::Rule { default: Some(default) }),
+        }
+    }
+}
+
+impl From<DefaultRetention> for wire::Default {
+    fn from(DefaultRetention { mode, period }: DefaultRetention) -> Self {
+        let mode = Some(mode.as_str().to_owned());
+        match period {
+            RetentionPeriod::Days(days) => Self { mode, days: Some(days), years: None },
+            RetentionPeriod::Years(years) => Self { mode, days: None, years: Some(years) },
+        }
+    }
+}
+
+impl TryFrom<Wire> for ObjectLockConfiguration {
+    type Error = Error;
+
+    fn try_from(wire: Wire) -> Result<Self> {
+        let default = wire.rule.and_then(|rule| rule.default).unwrap_or_default();
+        let enabled = wire.enabled.is_some_and(|word| word.trim().eq_ignore_ascii_case("Enabled"));
+        Ok(Self { enabled, default_retention: default_retention(default)? })
+    }
+}
+
+fn default_retention(wire: wire::Default) -> Result<Option<DefaultRetention>> {
+    let period = match (wire.days, wire.years) {
+        (Some(days), None) => Some(RetentionPeriod::Days(days)),
+        (None, Some(years)) => Some(RetentionPeriod::Years(years)),
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            return Err(Error::decode("The bucket has a default retention of both days and years."));
+        }
+    };
+    match (wire.mode.filter(|mode| !mode.is_empty()), period) {
+        (Some(mode), Some(period)) => Ok(Some(DefaultRetention { mode: parse_mode(&mode)?, period })),
+        (None, None) => Ok(None),
+        _ => Err(Error::decode("The bucket has half of a default retention: a mode or a period alone.")),
+    }
 }
 
 impl Setting for ObjectLockConfiguration {
@@ -33,59 +110,11 @@ impl Setting for ObjectLockConfiguration {
         &["ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"];
 
     fn encode(&self) -> Result<Bytes> {
-        Writer::document("ObjectLockConfiguration", |xml| {
-            if self.enabled {
-                xml.element("ObjectLockEnabled", "Enabled")?;
-            }
-            let Some(retention) = self.default_retention else { return Ok(()) };
-            xml.nested("Rule", |xml| xml.nested("DefaultRetention", |xml| retention.encode(xml)))
-        })
+        document::encode("ObjectLockConfiguration", &Wire::from(self.clone()))
     }
 
     fn decode(document: &[u8]) -> Result<Self> {
-        let mut configuration = Self::default();
-        Reader::open(document, "ObjectLockConfiguration")?.children(|name, xml| {
-            match name {
-                "ObjectLockEnabled" => configuration.enabled = xml.text()?.eq_ignore_ascii_case("Enabled"),
-                "Rule" => xml.children(|name, xml| {
-                    if name == "DefaultRetention" {
-                        configuration.default_retention = DefaultRetention::decode(xml)?;
-                    }
-                    Ok(())
-                })?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(configuration)
-    }
-}
-
-impl DefaultRetention {
-    fn encode(self, xml: &mut Writer) -> Result<()> {
-        xml.element("Mode", self.mode.as_str())?;
-        match self.period {
-            RetentionPeriod::Days(days) => xml.element("Days", &days.to_string()),
-            RetentionPeriod::Years(years) => xml.element("Years", &years.to_string()),
-        }
-    }
-
-    fn decode(xml: &mut Reader<'_>) -> Result<Option<Self>> {
-        let (mut mode, mut period) = (None, None);
-        xml.children(|name, xml| {
-            match name {
-                "Mode" => mode = xml.non_empty()?,
-                "Days" => period = Some(RetentionPeriod::Days(xml.number()?)),
-                "Years" => period = Some(RetentionPeriod::Years(xml.number()?)),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        match (mode, period) {
-            (Some(mode), Some(period)) => Ok(Some(Self { mode: parse_mode(&mode)?, period })),
-            (None, None) => Ok(None),
-            _ => Err(Error::decode("The bucket has half of a default retention: a mode or a period alone.")),
-        }
+        document::decode::<Wire>("ObjectLockConfiguration", document)?.try_into()
     }
 }
 
@@ -108,6 +137,9 @@ mod tests {
              <ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode>\
              <Days>50</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
         );
+        let json = serde_json::to_value(&document).unwrap();
+        assert_eq!(json["Rule"]["DefaultRetention"]["Days"], 50);
+        assert_eq!(serde_json::from_value::<ObjectLockConfiguration>(json).unwrap(), document);
         let encoded = document.encode().unwrap();
         assert_eq!(ObjectLockConfiguration::decode(&encoded).unwrap(), document);
     }

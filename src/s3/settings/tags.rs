@@ -1,12 +1,16 @@
 //! The tags of a bucket.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{Removable, Setting};
 use crate::s3::Result;
 use crate::s3::ops::{NO_TAGS, Tags, decode_tag_set, encode_tag_set};
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// As JSON a map: `{"project": "one"}`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct BucketTags(pub Tags);
 
 impl Setting for BucketTags {

@@ -1,20 +1,38 @@
 //! Whether a bucket keeps old versions.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Setting;
+use crate::s3::document::Element;
 use crate::s3::xml::{Reader, Writer};
 use crate::s3::{Error, Result};
 
-/// A bucket that never had versioning has neither field.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A bucket that never had versioning has no status.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Versioning {
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
     pub status: Option<VersioningStatus>,
     /// Deleting a version needs a second factor.
+    #[serde(rename = "MfaDelete", skip_serializing_if = "Option::is_none")]
     pub mfa_delete: Option<bool>,
+    /// MinIO: keys that begin so have one version only.
+    #[serde(rename = "ExcludedPrefixes", skip_serializing_if = "Vec::is_empty", default)]
+    pub excluded_prefixes: Vec<String>,
+    /// MinIO: keys that end in a slash have one version only.
+    #[serde(rename = "ExcludeFolders", skip_serializing_if = "Option::is_none")]
+    pub exclude_folders: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Versioning {
+    pub fn of(status: VersioningStatus) -> Self {
+        Self { status: Some(status), ..Self::default() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VersioningStatus {
     Enabled,
     /// New objects get the version `null`; older versions stay.
@@ -51,7 +69,14 @@ impl Setting for Versioning {
             if let Some(on) = self.mfa_delete {
                 xml.element("MfaDelete", if on { "Enabled" } else { "Disabled" })?;
             }
-            self.status.map_or(Ok(()), |status| xml.element("Status", status.as_str()))
+            if let Some(status) = self.status {
+                xml.element("Status", status.as_str())?;
+            }
+            // One wrapper a prefix: that is how MinIO wants them.
+            self.excluded_prefixes.iter().try_for_each(|prefix| {
+                xml.nested("ExcludedPrefixes", |xml| xml.element("Prefix", prefix))
+            })?;
+            self.exclude_folders.write("ExcludeFolders", xml)
         })
     }
 
@@ -63,6 +88,13 @@ impl Setting for Versioning {
                 "MfaDelete" | "MFADelete" => {
                     versioning.mfa_delete = Some(xml.text()?.eq_ignore_ascii_case("Enabled"))
                 }
+                "ExcludedPrefixes" => xml.children(|name, xml| {
+                    if name == "Prefix" {
+                        versioning.excluded_prefixes.push(xml.string()?);
+                    }
+                    Ok(())
+                })?,
+                "ExcludeFolders" => versioning.exclude_folders = Some(xml.boolean()?),
                 _ => {}
             }
             Ok(())
@@ -80,7 +112,7 @@ mod tests {
 
     #[test]
     fn versioning_as_in_the_reference() {
-        let document = Versioning { status: Some(VersioningStatus::Enabled), mfa_delete: None };
+        let document = Versioning::of(VersioningStatus::Enabled);
         let put = PutSetting { bucket: "bucket".into(), document };
         assert_eq!(
             wire(&put),
@@ -98,7 +130,7 @@ mod tests {
             let document = format!("<VersioningConfiguration>{inside}</VersioningConfiguration>");
             get.decode(reply(200, &[], &document))
         };
-        let state = |status, mfa_delete| Some(Versioning { status, mfa_delete });
+        let state = |status, mfa_delete| Some(Versioning { status, mfa_delete, ..Versioning::default() });
         assert_eq!(answer("").unwrap(), state(None, None));
         assert_eq!(answer("<Status/>").unwrap(), state(None, None));
         assert_eq!(
@@ -110,5 +142,15 @@ mod tests {
             state(Some(VersioningStatus::Enabled), Some(false))
         );
         assert_eq!(answer("<Status>Sometimes</Status>").unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn what_minio_adds_is_kept() {
+        let versioning: Versioning = super::super::fixture::survives(
+            "<VersioningConfiguration><Status>Enabled</Status><ExcludedPrefixes><Prefix>tmp/</Prefix>\
+             </ExcludedPrefixes><ExcludedPrefixes><Prefix>b/</Prefix></ExcludedPrefixes>\
+             <ExcludeFolders>true</ExcludeFolders></VersioningConfiguration>",
+        );
+        assert_eq!(versioning.excluded_prefixes, ["tmp/", "b/"]);
     }
 }
