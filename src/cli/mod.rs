@@ -49,7 +49,7 @@ pub enum Command {
     Sync(sync::Args),
     Doctor(doctor::Args),
     Journal(journal::Args),
-    /// Lists, creates and removes buckets.
+    /// Lists, creates and removes buckets, and shows and changes what is set on them.
     Bucket(OnStore<bucket::BucketArgs>),
     /// Works on objects key by key, without a mount.
     Object(OnStore<object::ObjectArgs>),

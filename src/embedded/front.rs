@@ -14,7 +14,7 @@ use s3s::service::S3Service;
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::admin;
-use super::api::{Document, Ignored, Required, check_document, token_after};
+use super::api::{Document, Ignored, Required, Written, check_document, token_after};
 use super::body::{Dropped, Reply, Upload};
 use super::faults::{Action, Faults, When};
 use super::log::{Log, Record};
@@ -79,13 +79,19 @@ impl Front {
         if let Some(refusal) = too_long_lived(&request) {
             return refuse(refusal);
         }
+        if let Some(name) = operation::foreign(request.uri()) {
+            return refuse(Refusal::not_implemented(format!("This server does not have {name}.")));
+        }
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(story.ignored());
         let upload = Upload::new(body, story.record.clone(), &story.actions, story.control.clone());
         let body = match document(story.target.operation) {
             None => s3s::Body::http_body(upload),
             Some(required) => match collect(upload, &parts.headers, required).await? {
-                Ok(bytes) => s3s::Body::from(bytes),
+                Ok(bytes) => {
+                    parts.extensions.insert(Written(bytes.clone()));
+                    s3s::Body::from(bytes)
+                }
                 Err(refusal) => return refuse(refusal),
             },
         };
@@ -100,8 +106,8 @@ fn document(operation: &str) -> Option<Required> {
         "DeleteObjects" | "PutObjectRetention" | "PutObjectLegalHold" | "PutObjectLockConfiguration" => {
             Some(Required::Yes)
         }
-        "PutObjectTagging" | "PutBucketVersioning" | "CreateBucket" => Some(Required::No),
-        _ => None,
+        "PutObjectTagging" | "PutBucketVersioning" | "CreateBucket" | "PutObjectAcl" => Some(Required::No),
+        put => operation::SETTINGS.iter().any(|setting| setting.put == put).then_some(Required::No),
     }
 }
 

@@ -50,6 +50,10 @@ impl<'a> Query<'a> {
         self.get(name).is_some()
     }
 
+    fn setting(self) -> Option<&'static SettingVerbs> {
+        SETTINGS.iter().find(|setting| self.has(setting.subresource))
+    }
+
     /// The first of the names that the query has, and what stands beside it.
     fn choose(self, names: &[(&str, &'static str)]) -> Option<&'static str> {
         names.iter().find(|(name, _)| self.has(name)).map(|(_, operation)| *operation)
@@ -68,8 +72,9 @@ fn of_bucket(method: &Method, query: Query<'_>) -> &'static str {
         Method::HEAD => "HeadBucket",
         Method::PUT => query
             .choose(&[("versioning", "PutBucketVersioning"), ("object-lock", "PutObjectLockConfiguration")])
-            .unwrap_or_else(|| plain(query, "CreateBucket")),
-        Method::DELETE => plain(query, "DeleteBucket"),
+            .or_else(|| query.setting().map(|setting| setting.put))
+            .unwrap_or("CreateBucket"),
+        Method::DELETE => query.setting().map_or("DeleteBucket", |setting| setting.delete),
         Method::POST if query.has("delete") => "DeleteObjects",
         Method::GET => query
             .choose(&[
@@ -79,34 +84,85 @@ fn of_bucket(method: &Method, query: Query<'_>) -> &'static str {
                 ("uploads", "ListMultipartUploads"),
                 ("object-lock", "GetObjectLockConfiguration"),
                 ("list-type", "ListObjectsV2"),
+                ("policyStatus", "GetBucketPolicyStatus"),
             ])
-            .unwrap_or_else(|| plain(query, "ListObjects")),
+            .or_else(|| query.setting().map(|setting| setting.read(query.has("id"))))
+            .unwrap_or("ListObjects"),
         _ => OTHER,
     }
 }
 
-/// Sub-resources of a bucket that this server does not have.
-fn plain(query: Query<'_>, operation: &'static str) -> &'static str {
-    const OTHERS: [&str; 17] = [
-        "acl",
-        "policy",
-        "cors",
-        "lifecycle",
-        "tagging",
-        "website",
-        "logging",
-        "notification",
-        "encryption",
-        "replication",
-        "requestPayment",
-        "accelerate",
-        "analytics",
-        "inventory",
-        "metrics",
-        "publicAccessBlock",
-        "ownershipControls",
-    ];
-    if OTHERS.iter().any(|name| query.has(name)) { OTHER } else { operation }
+/// A configuration document and the verbs that it has.
+pub struct SettingVerbs {
+    subresource: &'static str,
+    get: &'static str,
+    pub put: &'static str,
+    delete: &'static str,
+    /// Of those that have an id each.
+    list: Option<&'static str>,
+}
+
+impl SettingVerbs {
+    fn read(&self, by_id: bool) -> &'static str {
+        self.list.filter(|_| !by_id).unwrap_or(self.get)
+    }
+}
+
+macro_rules! verbs {
+    ($($subresource:literal: $get:literal $put:literal $delete:expr, $list:expr;)*) => {
+        &[$(SettingVerbs { subresource: $subresource, get: $get, put: $put, delete: $delete, list: $list }),*]
+    };
+}
+
+pub const SETTINGS: &[SettingVerbs] = verbs! {
+    "accelerate": "GetBucketAccelerateConfiguration" "PutBucketAccelerateConfiguration" OTHER, None;
+    "acl": "GetBucketAcl" "PutBucketAcl" OTHER, None;
+    "analytics": "GetBucketAnalyticsConfiguration" "PutBucketAnalyticsConfiguration"
+        "DeleteBucketAnalyticsConfiguration", Some("ListBucketAnalyticsConfigurations");
+    "cors": "GetBucketCors" "PutBucketCors" "DeleteBucketCors", None;
+    "encryption": "GetBucketEncryption" "PutBucketEncryption" "DeleteBucketEncryption", None;
+    "intelligent-tiering": "GetBucketIntelligentTieringConfiguration" "PutBucketIntelligentTieringConfiguration"
+        "DeleteBucketIntelligentTieringConfiguration", Some("ListBucketIntelligentTieringConfigurations");
+    "inventory": "GetBucketInventoryConfiguration" "PutBucketInventoryConfiguration"
+        "DeleteBucketInventoryConfiguration", Some("ListBucketInventoryConfigurations");
+    "lifecycle": "GetBucketLifecycleConfiguration" "PutBucketLifecycleConfiguration" "DeleteBucketLifecycle", None;
+    "logging": "GetBucketLogging" "PutBucketLogging" OTHER, None;
+    "metrics": "GetBucketMetricsConfiguration" "PutBucketMetricsConfiguration"
+        "DeleteBucketMetricsConfiguration", Some("ListBucketMetricsConfigurations");
+    "notification": "GetBucketNotificationConfiguration" "PutBucketNotificationConfiguration" OTHER, None;
+    "ownershipControls": "GetBucketOwnershipControls" "PutBucketOwnershipControls" "DeleteBucketOwnershipControls", None;
+    "policy": "GetBucketPolicy" "PutBucketPolicy" "DeleteBucketPolicy", None;
+    "publicAccessBlock": "GetPublicAccessBlock" "PutPublicAccessBlock" "DeletePublicAccessBlock", None;
+    "replication": "GetBucketReplication" "PutBucketReplication" "DeleteBucketReplication", None;
+    "requestPayment": "GetBucketRequestPayment" "PutBucketRequestPayment" OTHER, None;
+    "tagging": "GetBucketTagging" "PutBucketTagging" "DeleteBucketTagging", None;
+    "website": "GetBucketWebsite" "PutBucketWebsite" "DeleteBucketWebsite", None;
+};
+
+/// Sub-resources of S3 and of its dialects that neither this server nor `s3s` knows: `s3s` would take a request for
+/// one as a request for the bucket or the object itself.
+const FOREIGN: &[&str] = &[
+    "abac",
+    "annotation",
+    "extendRetention",
+    "extended",
+    "faspConnectionInfo",
+    "ibm-replication-failures",
+    "ibm-replication-reattempt",
+    "lambdaArn",
+    "legalHold",
+    "metadataAnnotationTable",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "protection",
+    "renameObject",
+];
+
+/// The sub-resource that nobody here will answer for.
+pub fn foreign(uri: &Uri) -> Option<&'static str> {
+    let query = Query(uri.query()?);
+    FOREIGN.iter().find(|name| query.has(name)).copied()
 }
 
 fn of_object(method: &Method, query: Query<'_>, headers: &HeaderMap) -> &'static str {
@@ -120,7 +176,7 @@ fn of_object(method: &Method, query: Query<'_>, headers: &HeaderMap) -> &'static
                 ("retention", "GetObjectRetention"),
                 ("legal-hold", "GetObjectLegalHold"),
                 ("attributes", "GetObjectAttributes"),
-                ("acl", OTHER),
+                ("acl", "GetObjectAcl"),
                 ("torrent", OTHER),
             ])
             .unwrap_or("GetObject"),
@@ -136,7 +192,8 @@ fn of_object(method: &Method, query: Query<'_>, headers: &HeaderMap) -> &'static
                 ("tagging", "PutObjectTagging"),
                 ("retention", "PutObjectRetention"),
                 ("legal-hold", "PutObjectLegalHold"),
-                ("acl", OTHER),
+                ("acl", "PutObjectAcl"),
+                ("encryption", OTHER),
             ])
             .unwrap_or(if copies { "CopyObject" } else { "PutObject" }),
         Method::POST => query
@@ -169,7 +226,12 @@ mod tests {
             ("GET /b?versions", "ListObjectVersions"),
             ("GET /b?uploads=", "ListMultipartUploads"),
             ("GET /b?location", "GetBucketLocation"),
-            ("GET /b?policy", "Other"),
+            ("GET /b?policy", "GetBucketPolicy"),
+            ("PUT /b?cors", "PutBucketCors"),
+            ("DELETE /b?website=", "DeleteBucketWebsite"),
+            ("GET /b?inventory", "ListBucketInventoryConfigurations"),
+            ("GET /b?inventory&id=1", "GetBucketInventoryConfiguration"),
+            ("GET /b?policyStatus", "GetBucketPolicyStatus"),
             ("PUT /b", "CreateBucket"),
             ("PUT /b?object-lock", "PutObjectLockConfiguration"),
             ("POST /b?delete", "DeleteObjects"),
@@ -194,6 +256,14 @@ mod tests {
         let copy = [("x-amz-copy-source", "a/b")];
         assert_eq!(operation("PUT /b/k", &copy).operation, "CopyObject");
         assert_eq!(operation("PUT /b/k?partNumber=1&uploadId=2", &copy).operation, "UploadPartCopy");
+    }
+
+    #[test]
+    fn what_nobody_knows_is_told_from_the_rest() {
+        let foreign = |uri: &str| foreign(&uri.parse().unwrap());
+        assert_eq!(foreign("/b/k?renameObject"), Some("renameObject"));
+        assert_eq!(foreign("/b?legalHold&add=1"), Some("legalHold"));
+        assert_eq!((foreign("/b?legal-hold"), foreign("/b"), foreign("/b?prefix=abac")), (None, None, None));
     }
 
     #[test]

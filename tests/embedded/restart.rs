@@ -36,11 +36,16 @@ fn everything_is_there_after_a_restart() {
     let upload = store.with("POST", "/bkt/parts?uploads", &[], b"").element("UploadId").expect("an upload");
     let part = store.put(&format!("/bkt/parts?partNumber=1&uploadId={upload}"), b"part one");
     let etag = part.header("etag").expect("a tag").to_owned();
+    let website = "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
+    assert_eq!(store.document("PUT", "/bkt?website", website).code(), "200");
+    assert_eq!(store.with("PUT", "/bkt/k?acl", &[("x-amz-acl", "public-read")], b"").code(), "200");
     // Not stopped but dropped, as a crash would.
     drop(store);
 
     let store = serve(directory.path());
     assert_eq!(store.get("/bkt/k").text(), "second");
+    assert_eq!(store.get("/bkt?website").text(), website);
+    assert!(store.get("/bkt/k?acl").text().contains("AllUsers"));
     let old = store.get(&format!("/bkt/k?versionId={first}"));
     assert!(old.body == large, "the bytes of the older version");
     assert_eq!((old.header("x-amz-meta-who"), old.header("content-type")), (Some("me"), Some("text/x")));

@@ -48,6 +48,10 @@ fn holdfs_with(arguments: &[&str], stdin: &[u8]) -> Ran {
     })
 }
 
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
 fn path(bucket: &Bucket<'_>, key: &str) -> String {
     format!("s3://{}/{key}", bucket.name)
 }
@@ -168,6 +172,70 @@ fn buckets_are_made_listed_and_removed() {
     assert!([0, 1].contains(&again.status), "some stores say yes to one's own: {}", again.err);
     holdfs(&["bucket", "remove", &name]).ok();
     assert!(!holdfs(&["bucket", "ls", "--prefix", &name]).ok().contains(&name));
+}
+
+#[test]
+fn settings_are_set_shown_and_unset() {
+    let bucket = Bucket::new(Store::shared());
+    let setting = |verb: &str, arguments: &[&str], document: &str| {
+        holdfs_with(&[&["bucket", verb, &bucket.name], arguments].concat(), document.as_bytes())
+    };
+    let tags = r#"{ "team": "a b", "project": "x" }"#;
+    setting("set", &["tags"], tags).ok();
+    assert_eq!(json(&setting("get", &["tags", "--json"], "").ok()), json(tags));
+    let rules = r#"{ "Rule": [{ "ID": "r", "Filter": { "Prefix": "tmp/" }, "Status": "Enabled",
+        "Expiration": { "Days": 3 } }] }"#;
+    setting("set", &["lifecycle"], rules).ok();
+    assert_eq!(json(&setting("get", &["lifecycle", "--json"], "").ok()), json(rules));
+    let xml = setting("get", &["lifecycle"], "").ok();
+    assert!(xml.contains("<Days>3</Days>"), "{xml}");
+    setting("set", &["lifecycle", "-"], &xml.replace(">3<", ">4<")).ok();
+    assert!(setting("get", &["lifecycle"], "").ok().contains("<Days>4</Days>"));
+    setting("unset", &["lifecycle"], "").ok();
+    let absent = setting("get", &["lifecycle"], "");
+    assert_eq!((absent.status, absent.out.as_str()), (1, ""));
+    assert!(absent.err.contains("has no lifecycle"), "{}", absent.err);
+}
+
+#[test]
+fn a_document_that_is_none_is_refused_before_it_is_sent() {
+    let bucket = Bucket::new(Store::shared());
+    let set = |setting: &str, document: &str| {
+        holdfs_with(&["bucket", "set", &bucket.name, setting], document.as_bytes()).status
+    };
+    for (setting, document) in [
+        ("cors", r#"{ "CORSRules": [] }"#),
+        ("cors", "<WebsiteConfiguration/>"),
+        ("cors", "<CORSConfiguration>"),
+        ("cors", " "),
+        ("policy-status", "{}"),
+        ("nothing", "{}"),
+    ] {
+        assert_eq!(set(setting, document), 2, "{setting} {document}");
+    }
+    assert_eq!(holdfs(&["bucket", "unset", &bucket.name, "versioning"]).status, 2);
+    assert_eq!(holdfs(&["bucket", "unset", &bucket.name, "metrics"]).status, 2);
+}
+
+#[test]
+fn settings_with_ids_are_listed_by_them() {
+    let store = Store::shared();
+    if store.server.is_none() {
+        return;
+    }
+    let bucket = Bucket::new(store);
+    let setting = |verb: &str, arguments: &[&str], document: &str| {
+        let words = [&["bucket", verb, &bucket.name, "metrics"], arguments].concat();
+        holdfs_with(&words, document.as_bytes())
+    };
+    setting("set", &[], r#"{ "Id": "b", "Filter": { "Prefix": "x" } }"#).ok();
+    setting("set", &["--id", "a"], "<MetricsConfiguration><Id>a</Id></MetricsConfiguration>").ok();
+    assert_eq!(setting("set", &["--id", "c"], r#"{ "Id": "d" }"#).status, 2);
+    assert_eq!(setting("get", &[], "").ok(), "a\nb\n");
+    assert_eq!(json(&setting("get", &["--json"], "").ok())[1]["Filter"]["Prefix"], "x");
+    assert_eq!(json(&setting("get", &["--id", "a", "--json"], "").ok()), json(r#"{ "Id": "a" }"#));
+    setting("unset", &["--id", "a"], "").ok();
+    assert_eq!(setting("get", &["--id", "a"], "").status, 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod commands;
 mod conditions;
 mod copies;
+mod documents;
 mod listings;
 mod locks;
 mod multipart;

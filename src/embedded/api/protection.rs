@@ -22,7 +22,7 @@ use crate::embedded::storage::version::{Object, Tags, VersionId};
 
 impl Api {
     /// Looks at an object; the id comes back where replies name versions.
-    fn look<T>(
+    pub(super) fn look<T>(
         &self,
         bucket: &str,
         key: &str,

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::condition::WriteConditions;
+use super::documents::Documents;
 use super::lock::{Bypass, DefaultRetention, Retention};
 use super::multipart::{Part, Upload};
 use super::refusal::Refusal;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub created: SystemTime,
     pub versioning: Versioning,
     pub lock: Option<LockRule>,
+    #[serde(default)]
+    pub documents: Documents,
 }
 
 /// Object lock is on; it cannot be switched off again.
@@ -167,7 +170,7 @@ impl Bucket {
 
     pub fn put(&mut self, scope: &mut Scope<'_>, key: &str, new: NewObject, stamp: Stamp) -> Arc<Version> {
         let NewObject { content, etag, checksum, parts, about, lock } = new;
-        let object = Object { content, etag, checksum, parts, about, lock };
+        let object = Object { content, etag, checksum, parts, about, lock, acl: None };
         self.push(scope, key, Some(object), stamp)
     }
 

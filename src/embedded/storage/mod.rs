@@ -8,6 +8,7 @@ pub mod algorithm;
 pub mod bucket;
 pub mod checksum;
 pub mod condition;
+pub mod documents;
 mod journal;
 pub mod listing;
 pub mod lock;
@@ -147,6 +148,7 @@ impl Store {
                 created: stamp.now,
                 versioning: if lock { Versioning::Enabled } else { Versioning::Off },
                 lock: lock.then(Default::default),
+                documents: Default::default(),
             };
             changes.0.push(Change::PutBucket { name: name.to_owned(), settings: settings.clone() });
             state.buckets.insert(name.to_owned(), Bucket::new(settings));

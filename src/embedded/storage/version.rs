@@ -72,12 +72,15 @@ pub struct Object<C = Content> {
     pub parts: Vec<PartSummary>,
     pub about: Box<About>,
     pub lock: Lock,
+    /// The access control list as it was put; `None`: private. A copy does not inherit it.
+    #[serde(default)]
+    pub acl: Option<String>,
 }
 
 impl<C> Object<C> {
     fn map_content<D, E>(self, map: impl FnOnce(C) -> Result<D, E>) -> Result<Object<D>, E> {
-        let Self { content, etag, checksum, parts, about, lock } = self;
-        Ok(Object { content: map(content)?, etag, checksum, parts, about, lock })
+        let Self { content, etag, checksum, parts, about, lock, acl } = self;
+        Ok(Object { content: map(content)?, etag, checksum, parts, about, lock, acl })
     }
 }
 
@@ -120,6 +123,7 @@ impl Object {
         let checksum = Checksum::whole(super::algorithm::Algorithm::Crc64Nvme, &[0; 8]);
         let etag = "e".to_owned();
         let content = Content::default();
-        Self { content, etag, checksum, parts: Vec::new(), about: Box::default(), lock: Lock::default() }
+        let (parts, about, lock) = (Vec::new(), Box::default(), Lock::default());
+        Self { content, etag, checksum, parts, about, lock, acl: None }
     }
 }

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 use crate::s3::operation::{Reply, ReplyBody, Request};
 use crate::s3::{Body, Error, ErrorKind, Result, VersionId};
 
+pub mod acl;
 pub mod bucket;
 pub mod copy;
 pub mod headers;
@@ -18,6 +19,7 @@ pub mod object;
 pub mod protection;
 pub mod tagging;
 
+pub use acl::*;
 pub use bucket::*;
 pub use copy::*;
 pub use headers::*;

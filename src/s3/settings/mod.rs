@@ -27,6 +27,7 @@ pub mod replication;
 pub mod reports;
 mod switches;
 mod tags;
+mod verbatim;
 mod versioning;
 mod website;
 
@@ -49,6 +50,7 @@ pub use switches::{
     PublicAccessBlock, RequestPayment,
 };
 pub use tags::BucketTags;
+pub use verbatim::{GetNamedVerbatim, GetVerbatim, PutNamedVerbatim, PutVerbatim};
 pub use versioning::{Versioning, VersioningStatus};
 pub use website::{
     ErrorDocument, IndexDocument, Redirect, RedirectAll, RoutingCondition, RoutingRule, RoutingRules, Website,

@@ -12,6 +12,9 @@ use crate::s3::ops::on_bucket;
 use crate::s3::xml::Reader;
 use crate::s3::{Error, Operation, Result};
 
+/// What a store says where there is no document of an id.
+pub(super) const ABSENT: &str = "NoSuchConfiguration";
+
 /// One of several documents of a kind.
 pub trait NamedSetting: Sized + Send + Sync + 'static {
     /// The sub-resource in the query, such as `inventory`.
@@ -87,7 +90,7 @@ impl<S> ListNamed<S> {
 }
 
 /// Without an id a GET would list, and a DELETE might take them all.
-fn on_named(method: Method, bucket: &str, subresource: &'static str, id: &str) -> Result<Request> {
+pub(super) fn on_named(method: Method, bucket: &str, subresource: &'static str, id: &str) -> Result<Request> {
     if id.is_empty() {
         return Err(Error::invalid(format!("Each {subresource} document has an id, which is not empty.")));
     }
@@ -107,7 +110,7 @@ impl<S: NamedSetting> Operation for GetNamed<S> {
     }
 
     fn recover(&self, error: &Error) -> Option<Option<S>> {
-        (error.code() == "NoSuchConfiguration").then_some(None)
+        (error.code() == ABSENT).then_some(None)
     }
 }
 

@@ -1,5 +1,8 @@
-//! `holdfs bucket`: ls, create, remove.
+//! `holdfs bucket`: ls, create, remove, and what is set on a bucket.
 
+mod settings;
+
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -14,6 +17,8 @@ use crate::s3::Client;
 use crate::s3::ops::{Bucket, CreateBucket, DeleteBucket, ListBuckets};
 use crate::s3::settings::{PutSetting, Versioning, VersioningStatus};
 use crate::s3::transfer::pages;
+
+use settings::Which;
 
 #[derive(Args, Debug)]
 pub struct BucketArgs {
@@ -51,6 +56,42 @@ pub enum BucketCommand {
         #[arg(value_name = "BUCKET")]
         bucket: String,
     },
+    /// Show a configuration document of a bucket, as the store has it.
+    Get {
+        #[arg(value_name = "BUCKET")]
+        bucket: String,
+        #[arg(value_name = "SETTING", value_parser = settings::names())]
+        setting: String,
+        /// Which of several (analytics, intelligent-tiering, inventory, metrics) [default: list their ids].
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+        /// In JSON, with the names of the XML; a policy as a JSON string.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a configuration document of a bucket, from XML or JSON.
+    Set {
+        #[arg(value_name = "BUCKET")]
+        bucket: String,
+        #[arg(value_name = "SETTING", value_parser = settings::names())]
+        setting: String,
+        /// `-` is standard input.
+        #[arg(value_name = "FILE", default_value = "-")]
+        file: PathBuf,
+        /// The id that the document must have, where there are several.
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Take back a configuration document of a bucket.
+    Unset {
+        #[arg(value_name = "BUCKET")]
+        bucket: String,
+        #[arg(value_name = "SETTING", value_parser = settings::names())]
+        setting: String,
+        /// Which of several.
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
 }
 
 /// All these answers are small and come at once, or not at all.
@@ -64,6 +105,15 @@ pub async fn run(args: BucketArgs, client: &Client) -> Outcome {
             create(client, CreateBucket { bucket, object_lock, location }, versioning).await
         }
         BucketCommand::Remove { bucket } => Ok(client.send(&DeleteBucket { bucket }).await?),
+        BucketCommand::Get { bucket, setting, id, json } => {
+            settings::get(client, Which { bucket, setting, id }, json).await
+        }
+        BucketCommand::Set { bucket, setting, file, id } => {
+            settings::set(client, Which { bucket, setting, id }, &file).await
+        }
+        BucketCommand::Unset { bucket, setting, id } => {
+            settings::unset(client, Which { bucket, setting, id }).await
+        }
     }
 }
 

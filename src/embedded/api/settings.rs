@@ -1,0 +1,491 @@
+//! Configuration documents of a bucket. `s3s` parses each, so that a malformed one is refused, and what the client
+//! wrote is stored and given back as it was. The server acts on none of them but those that have a file of their
+//! own (versioning, object lock).
+
+use std::fmt::Write;
+
+use s3s::dto;
+use s3s::{S3Request, S3Response, S3Result};
+
+use super::listing::Document;
+use super::{ACCOUNT, Api};
+use crate::embedded::storage::bucket::{Bucket, Versioning};
+use crate::embedded::storage::refusal::Refusal;
+
+/// The body of a request that carries a document, as it came.
+#[derive(Clone, Debug)]
+pub struct Written(pub bytes::Bytes);
+
+const XMLNS: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+
+/// What a GET says of a document that was never put.
+enum Absent {
+    Refused(&'static str, &'static str),
+    /// An element without content.
+    Empty(&'static str),
+    Told(fn() -> String),
+}
+
+pub(super) fn written<T>(request: &S3Request<T>) -> Result<String, Refusal> {
+    let Some(Written(bytes)) = request.extensions.get() else { return Ok(String::new()) };
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("the document is not UTF-8"))?;
+    Ok(text.to_owned())
+}
+
+fn malformed(why: &str) -> Refusal {
+    let message = format!("The XML you provided was not well-formed or did not validate: {why}");
+    Refusal::new(400, "MalformedXML", message)
+}
+
+fn told<T>(output: T, document: String) -> S3Response<T> {
+    let mut response = S3Response::new(output);
+    response.extensions.insert(Document(document.into()));
+    response
+}
+
+fn no_content<T>(output: T) -> S3Response<T> {
+    S3Response::with_status(output, http::StatusCode::NO_CONTENT)
+}
+
+impl Api {
+    fn setting(&self, bucket: &str, subresource: &str, absent: &Absent) -> Result<String, Refusal> {
+        let found = self.store.read(bucket, |bucket| {
+            Ok(bucket.settings.documents.get(subresource, "").map(str::to_owned))
+        })?;
+        match (found, absent) {
+            (Some(document), _) => Ok(document),
+            (None, Absent::Refused(code, message)) => Err(Refusal::new(404, code, *message)),
+            (None, Absent::Empty(root)) => Ok(format!("<{root} {XMLNS}/>")),
+            (None, Absent::Told(tell)) => Ok(tell()),
+        }
+    }
+
+    async fn set_setting(
+        &self,
+        bucket: &str,
+        subresource: &str,
+        id: &str,
+        document: String,
+        check: fn(&Bucket) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let set = |bucket: &mut Bucket| {
+            check(bucket)?;
+            bucket.settings.documents.put(subresource, id, document)
+        };
+        self.store.set(bucket, set).await
+    }
+
+    async fn unset_setting(&self, bucket: &str, subresource: &str) -> Result<(), Refusal> {
+        let unset = |bucket: &mut Bucket| {
+            bucket.settings.documents.remove(subresource, "");
+            Ok(())
+        };
+        self.store.set(bucket, unset).await
+    }
+
+    fn named_setting(&self, bucket: &str, subresource: &str, id: &str) -> Result<String, Refusal> {
+        self.store.read(bucket, |bucket| {
+            let found = bucket.settings.documents.get(subresource, id).map(str::to_owned);
+            found.ok_or_else(no_such_configuration)
+        })
+    }
+
+    async fn unset_named_setting(&self, bucket: &str, subresource: &str, id: &str) -> Result<(), Refusal> {
+        let unset = |bucket: &mut Bucket| match bucket.settings.documents.remove(subresource, id) {
+            true => Ok(()),
+            false => Err(no_such_configuration()),
+        };
+        self.store.set(bucket, unset).await
+    }
+
+    /// A page of them; the token is the last id.
+    fn named_settings(&self, bucket: &str, kind: Kind, token: Option<&str>) -> Result<String, Refusal> {
+        let after = token.unwrap_or_default();
+        let (documents, next) = self.store.read(bucket, |bucket| {
+            let mut rest = bucket.settings.documents.list(kind.subresource, after);
+            let page: Vec<_> = rest.by_ref().take(PAGE_MAX).collect();
+            let next = rest.next().and_then(|_| page.last().map(|(id, _)| (*id).to_owned()));
+            let documents: String = page.iter().map(|(_, document)| without_declaration(document)).collect();
+            Ok((documents, next))
+        })?;
+        let root = kind.list;
+        let mut text = format!("<{root} {XMLNS}>{documents}<IsTruncated>{}</IsTruncated>", next.is_some());
+        if let Some(next) = next {
+            // Ids are letters, digits, `-`, `_` and `.`.
+            let _ = write!(text, "<NextContinuationToken>{next}</NextContinuationToken>");
+        }
+        Ok(format!("{text}</{root}>"))
+    }
+
+    pub(super) async fn put_bucket_policy(
+        &self,
+        request: S3Request<dto::PutBucketPolicyInput>,
+    ) -> S3Result<S3Response<dto::PutBucketPolicyOutput>> {
+        let input = request.input;
+        if serde_json::from_str::<serde_json::Value>(&input.policy).is_err() {
+            let message = "This policy contains invalid Json";
+            return Err(Refusal::new(400, "MalformedPolicy", message).into());
+        }
+        self.set_setting(&input.bucket, "policy", "", input.policy, anything).await?;
+        Ok(no_content(dto::PutBucketPolicyOutput {}))
+    }
+
+    pub(super) async fn get_bucket_policy(
+        &self,
+        request: S3Request<dto::GetBucketPolicyInput>,
+    ) -> S3Result<S3Response<dto::GetBucketPolicyOutput>> {
+        let policy = self.setting(&request.input.bucket, "policy", &NO_POLICY)?;
+        Ok(S3Response::new(dto::GetBucketPolicyOutput { policy: Some(policy) }))
+    }
+
+    pub(super) async fn delete_bucket_policy(
+        &self,
+        request: S3Request<dto::DeleteBucketPolicyInput>,
+    ) -> S3Result<S3Response<dto::DeleteBucketPolicyOutput>> {
+        self.unset_setting(&request.input.bucket, "policy").await?;
+        Ok(no_content(dto::DeleteBucketPolicyOutput {}))
+    }
+
+    pub(super) async fn get_bucket_policy_status(
+        &self,
+        request: S3Request<dto::GetBucketPolicyStatusInput>,
+    ) -> S3Result<S3Response<dto::GetBucketPolicyStatusOutput>> {
+        let policy = self.setting(&request.input.bucket, "policy", &NO_POLICY)?;
+        let status = dto::PolicyStatus { is_public: Some(opens_to_everybody(&policy)) };
+        Ok(S3Response::new(dto::GetBucketPolicyStatusOutput { policy_status: Some(status) }))
+    }
+
+    pub(super) async fn put_bucket_acl(
+        &self,
+        request: S3Request<dto::PutBucketAclInput>,
+    ) -> S3Result<S3Response<dto::PutBucketAclOutput>> {
+        let document = match (&request.input.acl, written(&request)?) {
+            (_, document) if !document.is_empty() => document,
+            (Some(canned), _) => canned_acl(canned.as_str())?,
+            (None, _) => return Err(no_acl().into()),
+        };
+        self.set_setting(&request.input.bucket, "acl", "", document, anything).await?;
+        Ok(S3Response::new(dto::PutBucketAclOutput {}))
+    }
+
+    pub(super) async fn get_bucket_acl(
+        &self,
+        request: S3Request<dto::GetBucketAclInput>,
+    ) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
+        let document = self.setting(&request.input.bucket, "acl", &Absent::Told(private_acl))?;
+        Ok(told(dto::GetBucketAclOutput::default(), document))
+    }
+}
+
+const NO_POLICY: Absent = Absent::Refused("NoSuchBucketPolicy", "The bucket policy does not exist");
+
+fn anything(_: &Bucket) -> Result<(), Refusal> {
+    Ok(())
+}
+
+fn versioned(bucket: &Bucket) -> Result<(), Refusal> {
+    match bucket.settings.versioning {
+        Versioning::Enabled => Ok(()),
+        Versioning::Off | Versioning::Suspended => Err(Refusal::request(
+            "Versioning must be 'Enabled' on the bucket to apply a replication configuration",
+        )),
+    }
+}
+
+/// Allows something to any principal, on no condition.
+fn opens_to_everybody(policy: &str) -> bool {
+    let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
+    let statements = &policy["Statement"];
+    let list = statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice);
+    let anybody = |principal: &serde_json::Value| {
+        let aws = principal.get("AWS").unwrap_or(principal);
+        aws == "*" || aws.as_array().is_some_and(|all| all.iter().any(|one| one == "*"))
+    };
+    list.iter().any(|statement| {
+        statement["Effect"] == "Allow"
+            && anybody(&statement["Principal"])
+            && statement.get("Condition").is_none()
+    })
+}
+
+pub(super) fn no_acl() -> Refusal {
+    Refusal::new(400, "MissingSecurityHeader", "Your request was missing a required header: x-amz-acl")
+}
+
+pub(super) fn private_acl() -> String {
+    acl_of(&[])
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>
+pub(super) fn canned_acl(name: &str) -> Result<String, Refusal> {
+    const ALL: &str = "AllUsers";
+    const SIGNED: &str = "AuthenticatedUsers";
+    Ok(match name {
+        "private" | "aws-exec-read" | "bucket-owner-read" | "bucket-owner-full-control" => private_acl(),
+        "public-read" => acl_of(&[(ALL, "READ")]),
+        "public-read-write" => acl_of(&[(ALL, "READ"), (ALL, "WRITE")]),
+        "authenticated-read" => acl_of(&[(SIGNED, "READ")]),
+        _ => return Err(Refusal::argument(format!("{name} is no canned ACL"))),
+    })
+}
+
+/// The one account may do anything; the groups what is said.
+fn acl_of(groups: &[(&str, &str)]) -> String {
+    const XSI: &str = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
+    let owner = format!("<ID>{ACCOUNT}</ID><DisplayName>holdfs</DisplayName>");
+    let mut grants = format!(
+        "<Grant><Grantee {XSI} xsi:type=\"CanonicalUser\">{owner}</Grantee><Permission>FULL_CONTROL</Permission></Grant>"
+    );
+    for (group, permission) in groups {
+        let _ = write!(
+            grants,
+            "<Grant><Grantee {XSI} xsi:type=\"Group\"><URI>http://acs.amazonaws.com/groups/global/{group}</URI></Grantee>\
+             <Permission>{permission}</Permission></Grant>"
+        );
+    }
+    format!(
+        "<AccessControlPolicy {XMLNS}><Owner>{owner}</Owner><AccessControlList>{grants}</AccessControlList>\
+         </AccessControlPolicy>"
+    )
+}
+
+/// Puts and gets: those that can be deleted have a third name.
+macro_rules! settings {
+    ($($subresource:literal, $absent:expr, $check:ident:
+        $get:ident($get_input:ident, $get_output:ident)
+        $put:ident($put_input:ident, $put_output:ident -> $said:ident)
+        $($delete:ident($delete_input:ident, $delete_output:ident))?;
+    )*) => {
+        impl Api {$(
+            pub(super) async fn $get(
+                &self,
+                request: S3Request<dto::$get_input>,
+            ) -> S3Result<S3Response<dto::$get_output>> {
+                let document = self.setting(&request.input.bucket, $subresource, &$absent)?;
+                Ok(told(dto::$get_output::default(), document))
+            }
+
+            pub(super) async fn $put(
+                &self,
+                request: S3Request<dto::$put_input>,
+            ) -> S3Result<S3Response<dto::$put_output>> {
+                let document = written(&request)?;
+                self.set_setting(&request.input.bucket, $subresource, "", document, $check).await?;
+                Ok($said(dto::$put_output::default()))
+            }
+
+            $(pub(super) async fn $delete(
+                &self,
+                request: S3Request<dto::$delete_input>,
+            ) -> S3Result<S3Response<dto::$delete_output>> {
+                self.unset_setting(&request.input.bucket, $subresource).await?;
+                Ok(no_content(dto::$delete_output::default()))
+            })?
+        )*}
+    };
+}
+
+fn ok<T>(output: T) -> S3Response<T> {
+    S3Response::new(output)
+}
+
+settings! {
+    "accelerate", Absent::Empty("AccelerateConfiguration"), anything:
+        get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput)
+        put_bucket_accelerate_configuration(
+            PutBucketAccelerateConfigurationInput, PutBucketAccelerateConfigurationOutput -> ok);
+    "cors", Absent::Refused("NoSuchCORSConfiguration", "The CORS configuration does not exist"), anything:
+        get_bucket_cors(GetBucketCorsInput, GetBucketCorsOutput)
+        put_bucket_cors(PutBucketCorsInput, PutBucketCorsOutput -> ok)
+        delete_bucket_cors(DeleteBucketCorsInput, DeleteBucketCorsOutput);
+    "encryption",
+    Absent::Refused(
+        "ServerSideEncryptionConfigurationNotFoundError",
+        "The server side encryption configuration was not found",
+    ), anything:
+        get_bucket_encryption(GetBucketEncryptionInput, GetBucketEncryptionOutput)
+        put_bucket_encryption(PutBucketEncryptionInput, PutBucketEncryptionOutput -> ok)
+        delete_bucket_encryption(DeleteBucketEncryptionInput, DeleteBucketEncryptionOutput);
+    "lifecycle",
+    Absent::Refused("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"), anything:
+        get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput)
+        put_bucket_lifecycle_configuration(
+            PutBucketLifecycleConfigurationInput, PutBucketLifecycleConfigurationOutput -> ok)
+        delete_bucket_lifecycle(DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput);
+    "logging", Absent::Empty("BucketLoggingStatus"), anything:
+        get_bucket_logging(GetBucketLoggingInput, GetBucketLoggingOutput)
+        put_bucket_logging(PutBucketLoggingInput, PutBucketLoggingOutput -> ok);
+    "notification", Absent::Empty("NotificationConfiguration"), anything:
+        get_bucket_notification_configuration(
+            GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput)
+        put_bucket_notification_configuration(
+            PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput -> ok);
+    "ownershipControls",
+    Absent::Refused("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"), anything:
+        get_bucket_ownership_controls(GetBucketOwnershipControlsInput, GetBucketOwnershipControlsOutput)
+        put_bucket_ownership_controls(PutBucketOwnershipControlsInput, PutBucketOwnershipControlsOutput -> ok)
+        delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput, DeleteBucketOwnershipControlsOutput);
+    "publicAccessBlock",
+    Absent::Refused(
+        "NoSuchPublicAccessBlockConfiguration",
+        "The public access block configuration was not found",
+    ), anything:
+        get_public_access_block(GetPublicAccessBlockInput, GetPublicAccessBlockOutput)
+        put_public_access_block(PutPublicAccessBlockInput, PutPublicAccessBlockOutput -> ok)
+        delete_public_access_block(DeletePublicAccessBlockInput, DeletePublicAccessBlockOutput);
+    "replication",
+    Absent::Refused(
+        "ReplicationConfigurationNotFoundError",
+        "The replication configuration was not found",
+    ), versioned:
+        get_bucket_replication(GetBucketReplicationInput, GetBucketReplicationOutput)
+        put_bucket_replication(PutBucketReplicationInput, PutBucketReplicationOutput -> ok)
+        delete_bucket_replication(DeleteBucketReplicationInput, DeleteBucketReplicationOutput);
+    "requestPayment", Absent::Told(owner_pays), anything:
+        get_bucket_request_payment(GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput)
+        put_bucket_request_payment(PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput -> ok);
+    "tagging", Absent::Refused("NoSuchTagSet", "The TagSet does not exist"), anything:
+        get_bucket_tagging(GetBucketTaggingInput, GetBucketTaggingOutput)
+        put_bucket_tagging(PutBucketTaggingInput, PutBucketTaggingOutput -> no_content)
+        delete_bucket_tagging(DeleteBucketTaggingInput, DeleteBucketTaggingOutput);
+    "website",
+    Absent::Refused("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration"), anything:
+        get_bucket_website(GetBucketWebsiteInput, GetBucketWebsiteOutput)
+        put_bucket_website(PutBucketWebsiteInput, PutBucketWebsiteOutput -> ok)
+        delete_bucket_website(DeleteBucketWebsiteInput, DeleteBucketWebsiteOutput);
+}
+
+fn owner_pays() -> String {
+    format!("<RequestPaymentConfiguration {XMLNS}><Payer>BucketOwner</Payer></RequestPaymentConfiguration>")
+}
+
+/// Documents of which a bucket has several.
+#[derive(Clone, Copy)]
+struct Kind {
+    subresource: &'static str,
+    /// The root of a listing.
+    list: &'static str,
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBucketMetricsConfigurations.html>
+const PAGE_MAX: usize = 100;
+
+fn no_such_configuration() -> Refusal {
+    Refusal::new(404, "NoSuchConfiguration", "The specified configuration does not exist.")
+}
+
+/// Inside a listing, a document stands without its own declaration.
+fn without_declaration(document: &str) -> &str {
+    match document.trim_start().strip_prefix("<?xml") {
+        Some(rest) => rest.split_once("?>").map_or(rest, |(_, element)| element.trim_start()),
+        None => document,
+    }
+}
+
+fn same_id(query: &str, document: &str) -> Result<(), Refusal> {
+    if query == document {
+        return Ok(());
+    }
+    Err(Refusal::argument("The configuration id in the query does not match the id in the document"))
+}
+
+macro_rules! named_settings {
+    ($($subresource:literal, $list_root:literal, $field:ident:
+        $get:ident($get_input:ident, $get_output:ident)
+        $put:ident($put_input:ident, $put_output:ident)
+        $delete:ident($delete_input:ident, $delete_output:ident)
+        $list:ident($list_input:ident, $list_output:ident);
+    )*) => {
+        impl Api {$(
+            pub(super) async fn $get(
+                &self,
+                request: S3Request<dto::$get_input>,
+            ) -> S3Result<S3Response<dto::$get_output>> {
+                let document = self.named_setting(&request.input.bucket, $subresource, &request.input.id)?;
+                Ok(told(dto::$get_output::default(), document))
+            }
+
+            pub(super) async fn $put(
+                &self,
+                request: S3Request<dto::$put_input>,
+            ) -> S3Result<S3Response<dto::$put_output>> {
+                let (document, input) = (written(&request)?, &request.input);
+                same_id(&input.id, &input.$field.id)?;
+                self.set_setting(&input.bucket, $subresource, &input.id, document, anything).await?;
+                Ok(ok(dto::$put_output::default()))
+            }
+
+            pub(super) async fn $delete(
+                &self,
+                request: S3Request<dto::$delete_input>,
+            ) -> S3Result<S3Response<dto::$delete_output>> {
+                self.unset_named_setting(&request.input.bucket, $subresource, &request.input.id).await?;
+                Ok(no_content(dto::$delete_output::default()))
+            }
+
+            pub(super) async fn $list(
+                &self,
+                request: S3Request<dto::$list_input>,
+            ) -> S3Result<S3Response<dto::$list_output>> {
+                let kind = Kind { subresource: $subresource, list: $list_root };
+                let token = request.input.continuation_token.as_deref();
+                let document = self.named_settings(&request.input.bucket, kind, token)?;
+                Ok(told(dto::$list_output::default(), document))
+            }
+        )*}
+    };
+}
+
+named_settings! {
+    "analytics", "ListBucketAnalyticsConfigurationResult", analytics_configuration:
+        get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput, GetBucketAnalyticsConfigurationOutput)
+        put_bucket_analytics_configuration(PutBucketAnalyticsConfigurationInput, PutBucketAnalyticsConfigurationOutput)
+        delete_bucket_analytics_configuration(
+            DeleteBucketAnalyticsConfigurationInput, DeleteBucketAnalyticsConfigurationOutput)
+        list_bucket_analytics_configurations(
+            ListBucketAnalyticsConfigurationsInput, ListBucketAnalyticsConfigurationsOutput);
+    "intelligent-tiering", "ListBucketIntelligentTieringConfigurationsOutput", intelligent_tiering_configuration:
+        get_bucket_intelligent_tiering_configuration(
+            GetBucketIntelligentTieringConfigurationInput, GetBucketIntelligentTieringConfigurationOutput)
+        put_bucket_intelligent_tiering_configuration(
+            PutBucketIntelligentTieringConfigurationInput, PutBucketIntelligentTieringConfigurationOutput)
+        delete_bucket_intelligent_tiering_configuration(
+            DeleteBucketIntelligentTieringConfigurationInput, DeleteBucketIntelligentTieringConfigurationOutput)
+        list_bucket_intelligent_tiering_configurations(
+            ListBucketIntelligentTieringConfigurationsInput, ListBucketIntelligentTieringConfigurationsOutput);
+    "inventory", "ListInventoryConfigurationsResult", inventory_configuration:
+        get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput, GetBucketInventoryConfigurationOutput)
+        put_bucket_inventory_configuration(PutBucketInventoryConfigurationInput, PutBucketInventoryConfigurationOutput)
+        delete_bucket_inventory_configuration(
+            DeleteBucketInventoryConfigurationInput, DeleteBucketInventoryConfigurationOutput)
+        list_bucket_inventory_configurations(
+            ListBucketInventoryConfigurationsInput, ListBucketInventoryConfigurationsOutput);
+    "metrics", "ListMetricsConfigurationsResult", metrics_configuration:
+        get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput, GetBucketMetricsConfigurationOutput)
+        put_bucket_metrics_configuration(PutBucketMetricsConfigurationInput, PutBucketMetricsConfigurationOutput)
+        delete_bucket_metrics_configuration(
+            DeleteBucketMetricsConfigurationInput, DeleteBucketMetricsConfigurationOutput)
+        list_bucket_metrics_configurations(
+            ListBucketMetricsConfigurationsInput, ListBucketMetricsConfigurationsOutput);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_allows_anybody_is_public() {
+        let policy = |statement: &str| opens_to_everybody(&format!("{{\"Statement\": {statement}}}"));
+        assert!(policy(r#"[{"Effect": "Allow", "Principal": "*"}]"#));
+        assert!(policy(r#"{"Effect": "Allow", "Principal": {"AWS": ["1", "*"]}}"#));
+        assert!(!policy(r#"[{"Effect": "Deny", "Principal": "*"}]"#));
+        assert!(!policy(r#"[{"Effect": "Allow", "Principal": {"AWS": "1"}}]"#));
+        assert!(!policy(r#"[{"Effect": "Allow", "Principal": "*", "Condition": {}}]"#));
+    }
+
+    #[test]
+    fn a_document_in_a_listing_has_no_declaration() {
+        assert_eq!(without_declaration("<?xml version=\"1.0\"?>\n<A/>"), "<A/>");
+        assert_eq!(without_declaration("<A/>"), "<A/>");
+    }
+}
