@@ -36,7 +36,8 @@ fn everything_is_there_after_a_restart() {
     let upload = store.with("POST", "/bkt/parts?uploads", &[], b"").element("UploadId").expect("an upload");
     let part = store.put(&format!("/bkt/parts?partNumber=1&uploadId={upload}"), b"part one");
     let etag = part.header("etag").expect("a tag").to_owned();
-    let website = "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
+    let website =
+        "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
     assert_eq!(store.document("PUT", "/bkt?website", website).code(), "200");
     assert_eq!(store.with("PUT", "/bkt/k?acl", &[("x-amz-acl", "public-read")], b"").code(), "200");
     // Not stopped but dropped, as a crash would.

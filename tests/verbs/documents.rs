@@ -238,8 +238,7 @@ fn canned_lists_say_who_may_read() {
     if knows("PutBucketAcl", &bucket.send(&canned)) {
         assert!(everybody_reads(&of_bucket().unwrap().unwrap()));
     }
-    let object =
-        GetObjectAcl { bucket: bucket.name.clone(), key: "k".into(), ..GetObjectAcl::default() };
+    let object = GetObjectAcl { bucket: bucket.name.clone(), key: "k".into(), ..GetObjectAcl::default() };
     assert!(!everybody_reads(&bucket.send(&object).unwrap()));
     let canned = PutObjectCannedAcl {
         bucket: bucket.name.clone(),

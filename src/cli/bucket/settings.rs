@@ -53,9 +53,9 @@ pub(super) struct Which {
 impl Which {
     fn documents(&self) -> Outcome<&'static dyn Documents> {
         let found = SETTINGS.iter().find(|(name, _)| *name == self.setting);
-        found.map(|(_, documents)| *documents).ok_or_else(|| {
-            Failure::usage(format!("There is no setting {:?}.", self.setting))
-        })
+        found
+            .map(|(_, documents)| *documents)
+            .ok_or_else(|| Failure::usage(format!("There is no setting {:?}.", self.setting)))
     }
 
     fn absent(&self) -> Failure {
@@ -70,16 +70,18 @@ impl Which {
     fn alone(&self) -> Outcome<&str> {
         match &self.id {
             None => Ok(&self.bucket),
-            Some(_) => Err(Failure::usage(format!(
-                "A bucket has one {} document: leave --id out.",
-                self.setting
-            ))),
+            Some(_) => {
+                Err(Failure::usage(format!("A bucket has one {} document: leave --id out.", self.setting)))
+            }
         }
     }
 
     fn id(&self) -> Outcome<&str> {
         self.id.as_deref().ok_or_else(|| {
-            Failure::usage(format!("A bucket can have several {} documents: say which with --id.", self.setting))
+            Failure::usage(format!(
+                "A bucket can have several {} documents: say which with --id.",
+                self.setting
+            ))
         })
     }
 }

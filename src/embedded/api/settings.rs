@@ -49,9 +49,9 @@ fn no_content<T>(output: T) -> S3Response<T> {
 
 impl Api {
     fn setting(&self, bucket: &str, subresource: &str, absent: &Absent) -> Result<String, Refusal> {
-        let found = self.store.read(bucket, |bucket| {
-            Ok(bucket.settings.documents.get(subresource, "").map(str::to_owned))
-        })?;
+        let found = self
+            .store
+            .read(bucket, |bucket| Ok(bucket.settings.documents.get(subresource, "").map(str::to_owned)))?;
         match (found, absent) {
             (Some(document), _) => Ok(document),
             (None, Absent::Refused(code, message)) => Err(Refusal::new(404, code, *message)),

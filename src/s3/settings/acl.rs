@@ -184,7 +184,8 @@ mod tests {
         let list = GrantList { grants: vec![Grant { grantee, permission: Permission::Read }] };
         let text = encode_acl(&AccessControl { owner: None, list }).unwrap();
         let text = std::str::from_utf8(&text).unwrap();
-        let expected = "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"Group\"><URI>";
+        let expected =
+            "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"Group\"><URI>";
         assert!(text.contains(expected), "{text}");
         let nobody = "<AccessControlPolicy><AccessControlList><Grant><Grantee/><Permission>READ</Permission></Grant>\
                       </AccessControlList></AccessControlPolicy>";

@@ -88,7 +88,8 @@ mod tests {
         let target = logging.enabled.unwrap();
         assert_eq!(target.bucket, "mybucketlogs");
         assert_eq!(target.grants.unwrap().grants.len(), 1);
-        let off: Logging = survives(r#"<BucketLoggingStatus xmlns="http://doc.s3.amazonaws.com/2006-03-01" />"#);
+        let off: Logging =
+            survives(r#"<BucketLoggingStatus xmlns="http://doc.s3.amazonaws.com/2006-03-01" />"#);
         assert_eq!(off, Logging::default());
     }
 }

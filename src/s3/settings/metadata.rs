@@ -141,7 +141,12 @@ document! {
 /// Codes by which a store says that there is no such table.
 const ABSENT: [&str; 2] = ["MetadataConfigurationNotFound", "NoSuchConfiguration"];
 
-fn with_document(method: Method, bucket: &str, subresource: &'static str, document: Bytes) -> Result<Request> {
+fn with_document(
+    method: Method,
+    bucket: &str,
+    subresource: &'static str,
+    document: Bytes,
+) -> Result<Request> {
     Ok(on_bucket(method, bucket)?.with(subresource, "").with_document(document))
 }
 

@@ -72,8 +72,7 @@ document! {
 impl EventFilter {
     /// Keys that begin and end so; `None` where nothing is asked.
     pub fn of(prefix: Option<&str>, suffix: Option<&str>) -> Option<Self> {
-        let rule =
-            |name: &str, value: &str| KeyFilterRule { name: name.to_owned(), value: value.to_owned() };
+        let rule = |name: &str, value: &str| KeyFilterRule { name: name.to_owned(), value: value.to_owned() };
         let rules: Vec<_> = [("prefix", prefix), ("suffix", suffix)]
             .into_iter()
             .filter_map(|(name, value)| Some(rule(name, value?)))

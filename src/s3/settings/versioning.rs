@@ -73,9 +73,9 @@ impl Setting for Versioning {
                 xml.element("Status", status.as_str())?;
             }
             // One wrapper a prefix: that is how MinIO wants them.
-            self.excluded_prefixes.iter().try_for_each(|prefix| {
-                xml.nested("ExcludedPrefixes", |xml| xml.element("Prefix", prefix))
-            })?;
+            self.excluded_prefixes
+                .iter()
+                .try_for_each(|prefix| xml.nested("ExcludedPrefixes", |xml| xml.element("Prefix", prefix)))?;
             self.exclude_folders.write("ExcludeFolders", xml)
         })
     }
