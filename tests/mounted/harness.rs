@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// No test may take longer, whatever it waits for.
-pub const TEST_MAX: Duration = Duration::from_secs(60);
+pub const TEST_MAX: Duration = Duration::from_secs(180);
 
 /// The binary under test.
 pub const HOLDFS: &str = env!("CARGO_BIN_EXE_holdfs");
