@@ -262,7 +262,8 @@ where
     if !file.may_commit(job) {
         return Outcome::MovedOn;
     }
-    match send(condition(&job.expected)).await {
+    let condition = if shared.sends_conditions() { condition(&job.expected) } else { WriteCondition::None };
+    match send(condition).await {
         Ok(stored) if stored.etag.is_some() => {
             Outcome::Stored(stored_ref(shared, job, stored, job.view.size))
         }
@@ -292,8 +293,7 @@ fn stored_ref(shared: &Shared, job: &Job, stored: Stored, size: u64) -> ObjectRe
 async fn resolve(file: &Arc<StagedFile>, job: &Job, error: &s3::Error, passed: Option<&Passed>) -> Outcome {
     use s3::ErrorKind::{Conflict, InvalidPart, NoSuchKey, NoSuchUpload, PreconditionFailed, Unsupported};
     let kind = error.kind();
-    if kind == Unsupported && job.expected != Expected::Anything && file.shared().take_conditions_as_ignored()
-    {
+    if kind == Unsupported && job.expected != Expected::Anything && file.shared().give_up_conditions() {
         return Outcome::Postponed(error.into());
     }
     let unclear = matches!(kind, PreconditionFailed | Conflict | NoSuchUpload | InvalidPart | NoSuchKey);
@@ -376,8 +376,23 @@ async fn look(file: &Arc<StagedFile>, job: &Job, error: &s3::Error) -> Outcome {
             Ok(()) => Outcome::Postponed(error.into()),
             Err(error) => Outcome::Postponed(error),
         },
-        Found::AsBegun => Outcome::Postponed(error.into()),
+        Found::AsBegun => {
+            if error.kind() == s3::ErrorKind::PreconditionFailed {
+                condition_held(file);
+            }
+            Outcome::Postponed(error.into())
+        }
         Found::Other => Outcome::Lost(lost(job, headers.as_ref())),
+    }
+}
+
+/// The store says that the condition failed, and yet the key holds what was expected there. Ceph 16 refuses every
+/// If-Match where a bucket keeps versions. On a store that is known to compare, somebody may have changed the object
+/// and changed it back: it is believed once more.
+fn condition_held(file: &StagedFile) {
+    let shared = file.shared();
+    if (!shared.is_conditional() || file.attempts() > 0) && shared.give_up_conditions() {
+        tracing::info!("the store refuses conditions that hold: from now on, mounts look before they write");
     }
 }
 

@@ -165,7 +165,7 @@ pub(super) struct Shared {
     pub(super) quarantine: Mutex<Vec<Quarantined>>,
     next_file: AtomicI64,
     next_layer: AtomicI64,
-    /// Conditions were refused by the store.
+    /// The store cannot be told conditions.
     unconditional: AtomicBool,
     /// Signalled when a data file is removed or a file leaves.
     freed: Notify,
@@ -226,9 +226,13 @@ impl Shared {
         !self.unconditional.load(Ordering::Relaxed) && self.client.dialect().honours_write_conditions()
     }
 
-    /// The store refused a condition. `false` if that was known already.
-    pub fn take_conditions_as_ignored(&self) -> bool {
+    /// The store refused a condition, or one that held: none is sent any more. `false` if that was known already.
+    pub fn give_up_conditions(&self) -> bool {
         !self.unconditional.swap(true, Ordering::Relaxed)
+    }
+
+    pub fn sends_conditions(&self) -> bool {
+        !self.unconditional.load(Ordering::Relaxed)
     }
 }
 

@@ -67,6 +67,26 @@ fn dl_03_a_completion_is_never_sent_with_a_part_missing() {
     }
 }
 
+/// Ceph 16 answers every If-Match like this where a bucket keeps versions.
+#[test]
+fn a_store_that_refuses_conditions_that_hold_is_written_to_after_a_look() {
+    let rig = Rig::new();
+    rig.put("f", b"one");
+    let refusal = Rule::new(status(412, "PreconditionFailed")).on("PutObject");
+    let rule = rig.server.faults().add(refusal.times(2));
+    let file = rig.edit("f");
+    file.write_at(0, b"two").unwrap();
+    rig.close(&file).unwrap();
+    assert_eq!((rig.get("f").as_deref(), rig.server.faults().fired(rule)), (Some(&b"two"[..]), 2));
+    assert!(!rig.engine().status().conditional_writes);
+    // Another writer is noticed all the same.
+    let file = rig.edit("f");
+    rig.put("f", b"foreign");
+    file.write_at(0, b"three").unwrap();
+    rig.close(&file).unwrap();
+    assert_eq!((rig.get("f").as_deref(), rig.commits.conflicts.lock().len()), (Some(&b"foreign"[..]), 1));
+}
+
 /// DL-14
 #[test]
 fn dl_14_an_error_in_a_200_is_an_error() {

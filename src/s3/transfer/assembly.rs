@@ -4,8 +4,9 @@ use futures_util::{Stream, TryStreamExt};
 
 use super::Target;
 use crate::s3::ops::{
-    AbortMultipartUpload, CompleteMultipartUpload, CreateMultipartUpload, HeadObject, ListParts, NewObject,
-    Part, PartOrigin, PutObjectTagging, Stored, Tags, form_encoded,
+    AbortMultipartUpload, CompleteMultipartUpload, CreateMultipartUpload, HeadObject, ListParts, LockHeaders,
+    NewObject, Part, PartOrigin, PutObjectLegalHold, PutObjectRetention, PutObjectTagging, Stored, Tags,
+    form_encoded,
 };
 use crate::s3::{Client, Error, ErrorKind, Result, VersionId};
 
@@ -172,6 +173,42 @@ pub(super) async fn put_late_tags(
     let Some(tags) = tags else { return Ok(()) };
     let put = PutObjectTagging { bucket: target.bucket.clone(), key: target.key.clone(), version, tags };
     client.send(&put).await
+}
+
+/// Makes sure that what was just stored is locked as it was to be. Ceph 16 ignores lock headers where an upload in
+/// parts begins, and whoever asks for a lock must be able to rely on it.
+pub(super) async fn ensure_lock(
+    client: &Client,
+    target: &Target,
+    lock: LockHeaders,
+    version: Option<VersionId>,
+) -> Result<()> {
+    let holds = lock.legal_hold == Some(true);
+    if !holds && lock.retention.is_none() {
+        return Ok(());
+    }
+    let (bucket, key) = (target.bucket.clone(), target.key.clone());
+    let head = HeadObject {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        version: version.clone(),
+        ..HeadObject::default()
+    };
+    let found = client.send(&head).await?.lock;
+    if let (Some(wanted), None) = (lock.retention, found.retention) {
+        let retention = PutObjectRetention {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            version: version.clone(),
+            retention: Some(wanted),
+            bypass_governance: false,
+        };
+        client.send(&retention).await?;
+    }
+    if holds && found.legal_hold != Some(true) {
+        client.send(&PutObjectLegalHold { bucket, key, version, on: true }).await?;
+    }
+    Ok(())
 }
 
 /// Runs `work` for every item, `parallel` at once.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use futures_util::stream;
 
-use super::assembly::{Assembly, in_parallel, put_late_tags, take_late_tags};
+use super::assembly::{Assembly, ensure_lock, in_parallel, put_late_tags, take_late_tags};
 use super::{Target, Tuning, plan};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{
@@ -85,13 +85,14 @@ impl Copy<'_> {
         let ranges = plan::cut(self.source.size, wished, limits.copy_bytes_max, limits)?;
         let mut object = self.whole_object().await?;
         let long_tags = take_late_tags(self.client, &mut object);
-        let target = self.target();
+        let (target, lock) = (self.target(), object.lock);
         let assembly = Assembly::begin(self.client, &target, object, PartOrigin::AlsoCopied).await?;
         let upload_id = assembly.upload_id.clone();
         let copy_part = |(number, range)| self.copy_part(upload_id.clone(), number, range);
         let parts = in_parallel(stream::iter((1..).zip(ranges).map(Ok)), self.tuning.parallel, copy_part);
         let Stored { etag, version, .. } = assembly.finish(parts, async || self.is_unchanged().await).await?;
         put_late_tags(self.client, &target, long_tags, version.clone()).await?;
+        ensure_lock(self.client, &target, lock, version.clone()).await?;
         Ok(Copied { etag, last_modified: None, version, source_version: self.source.version.clone() })
     }
 

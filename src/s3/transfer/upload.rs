@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
-use super::assembly::{Assembly, in_parallel, put_late_tags, take_late_tags};
+use super::assembly::{Assembly, ensure_lock, in_parallel, put_late_tags, take_late_tags};
 use super::{Tuning, plan};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{NewObject, Part, PartOrigin, PutObject, Stored, UploadPart, WriteCondition};
@@ -54,6 +54,7 @@ pub async fn upload(
         UploadSource::Stream(pieces) => upload.stream(pieces).await,
     }?;
     put_late_tags(client, target, long_tags, stored.version.clone()).await?;
+    ensure_lock(client, target, target.object.lock, stored.version.clone()).await?;
     Ok(stored)
 }
 
