@@ -131,7 +131,7 @@ async fn credentials(options: &Options) -> Finding {
     match Provider::standard(options.store.profile.as_deref()).credentials().await {
         Ok(Some(found)) => {
             let what = match found.proof {
-                Proof::Signature => format!("access key {}", found.access_key),
+                Proof::Signature | Proof::Session => format!("access key {}", found.access_key),
                 Proof::Bearer => "a bearer token".to_owned(),
             };
             match found.expires {

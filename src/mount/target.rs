@@ -31,6 +31,10 @@ fn check_bucket(bucket: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     match bucket {
         "" => Err("the name of the bucket is missing".into()),
+        // An access point, its parts divided by colons.
+        arn if arn.starts_with("arn:") => {
+            crate::s3::names::check_bucket(arn).map_err(|error| error.message().to_owned())
+        }
         name if name.len() > 255 || !name.chars().all(allowed) || name.starts_with('.') => {
             Err(format!("{name:?} cannot be the name of a bucket: letters, digits, dots and hyphens only"))
         }
@@ -59,6 +63,7 @@ mod tests {
             ("photos/", "photos", ""),
             ("photos/2026/may", "photos", "2026/may/"),
             ("s3://photos/2026/", "photos", "2026/"),
+            ("arn:aws:s3:eu-west-1:1:accesspoint:me/2026", "arn:aws:s3:eu-west-1:1:accesspoint:me", "2026/"),
         ] {
             let target = Target::parse(text).expect("a good target");
             assert_eq!((target.bucket.as_str(), target.prefix.as_str()), (bucket, prefix), "{text}");
@@ -67,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_no_store_and_no_directory_takes_is_refused() {
-        for text in ["", "/x", "s3://", "bu cket", "b//x", "b/../x", "b/./x", "a:b"] {
+        for text in ["", "/x", "s3://", "bu cket", "b//x", "b/../x", "b/./x", "a:b", "arn:aws:s3:::b"] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }

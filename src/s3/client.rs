@@ -10,14 +10,15 @@ use http::{HeaderName, HeaderValue};
 
 use super::credentials::{Credentials, Proof};
 use super::dialect::Dialect;
-use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint};
+use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint, Purpose};
 use super::envelope;
 use super::exchange::{Call, Exchange};
 use super::operation::Request;
 use super::pace::Pace;
 use super::region::Regions;
+use super::session::{self, Sessions};
 use super::sign::key::KeyCache;
-use super::sign::{SERVICE, Signer, presign};
+use super::sign::{Signer, presign};
 use super::skew::Skew;
 use super::transport::Transport;
 use super::transport::http::HttpTransport;
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub user_agent: HeaderValue,
     pub transport: Box<dyn Transport>,
     pub regions: Regions,
+    pub sessions: Sessions,
     pub skew: Skew,
     pub pace: Pace,
     pub keys: KeyCache,
@@ -89,6 +91,7 @@ impl Client {
             user_agent,
             transport,
             regions: Regions::default(),
+            sessions: Sessions::default(),
             skew: Skew::default(),
             pace: Pace::default(),
             keys: KeyCache::default(),
@@ -136,7 +139,7 @@ impl Client {
         let about = |error: Error| error.about(O::NAME, &resource_of(&request));
         let region = self.shared.region_of(request.bucket.as_deref());
         let address = self.shared.address(&request, &region).map_err(about)?;
-        let query = match self.shared.config.credentials.credentials().await.map_err(about)? {
+        let query = match self.shared.credentials_for(&request, self.deadlines).await.map_err(about)? {
             None => envelope::query_of(&request),
             Some(credentials) if credentials.proof == Proof::Bearer => {
                 let why =
@@ -156,7 +159,7 @@ impl Client {
                     headers: &headers,
                     payload_hash: envelope::UNSIGNED,
                 };
-                presign::sign(&self.shared.signer(&credentials, &region, time), &target, expires)
+                presign::sign(&self.shared.signer(&credentials, &address, time), &target, expires)
                     .map_err(about)?
             }
         };
@@ -250,19 +253,46 @@ impl Shared {
     pub fn signer<'a>(
         &'a self,
         credentials: &'a Credentials,
-        region: &'a str,
+        address: &'a Address,
         time: SystemTime,
     ) -> Signer<'a> {
-        Signer { credentials, region, service: SERVICE, time, keys: &self.keys }
+        let Address { region, service, .. } = address;
+        Signer { credentials, region, service, time, keys: &self.keys }
+    }
+    /// Whose name a request goes under: that of a session where a directory bucket wants one.
+    pub async fn credentials_for(
+        &self,
+        request: &Request,
+        deadlines: Deadlines,
+    ) -> Result<Option<Arc<Credentials>>, Error> {
+        let ours = self.config.credentials.credentials().await?;
+        match (ours, session::bucket_of(request, self.config.aws_address)) {
+            (Some(ours), Some(bucket)) if ours.proof == Proof::Signature => {
+                self.sessions.credentials(self, bucket, &ours, deadlines).await.map(Some)
+            }
+            (ours, _) => Ok(ours),
+        }
     }
     pub fn address(&self, request: &Request, region: &str) -> Result<Address, Error> {
-        let locates = request.key.is_none() && request.query.iter().any(|(name, _)| *name == "location");
         self.endpoint.address(endpoint::Asked {
             bucket: request.bucket.as_deref(),
             key: request.key.as_deref(),
             region,
-            by_path: creates(request) || locates,
+            purpose: purpose_of(request),
         })
+    }
+}
+
+/// What decides where a request about a bucket goes.
+pub(super) fn purpose_of(request: &Request) -> Purpose {
+    let names = |wanted: &[&str]| request.query.iter().any(|(name, _)| wanted.contains(name));
+    match request.method {
+        _ if request.key.is_some() => Purpose::Data,
+        _ if creates(request) || names(&["location"]) => Purpose::Make,
+        http::Method::HEAD => Purpose::Data,
+        http::Method::GET if request.query.is_empty() => Purpose::Data,
+        _ if names(&["list-type", "uploads", "delete", "session", "prefix", "marker"]) => Purpose::Data,
+        _ => Purpose::Control,
     }
 }
 

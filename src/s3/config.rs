@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Limits;
 use super::credentials::ibm::CredentialsFile;
 use super::credentials::minio;
-use super::credentials::profile::Profiles;
+use super::credentials::profile::{Profiles, Store};
 use super::credentials::{Environment, Provider};
 use crate::base::clock::Clock;
 
@@ -18,6 +18,7 @@ pub struct Config {
     /// `None`: found out from the endpoint's name or from the store's own replies.
     pub region: Option<String>,
     pub style: Style,
+    pub aws_address: AwsAddress,
     pub credentials: Provider,
     /// IBM: the instance that buckets are made in and listed of.
     pub service_instance_id: Option<String>,
@@ -45,6 +46,54 @@ pub enum Style {
     Auto,
     Path,
     Virtual,
+}
+
+/// Which of AWS's own addresses are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AwsAddress {
+    /// Those with cryptography approved by the U.S. government.
+    pub fips: bool,
+    /// Those that have IPv6 addresses, too.
+    pub dualstack: bool,
+    /// By way of the nearest edge location; the bucket must be set up for it.
+    pub accelerate: bool,
+    /// An access point may be in another region than the client's.
+    pub follow_arn_region: bool,
+    /// Requests to directory buckets are signed with the keys of a session.
+    pub express_sessions: bool,
+}
+
+impl Default for AwsAddress {
+    fn default() -> Self {
+        Self {
+            fips: false,
+            dualstack: false,
+            accelerate: false,
+            follow_arn_region: true,
+            express_sessions: true,
+        }
+    }
+}
+
+impl AwsAddress {
+    /// What the environment says, then the profile.
+    fn of(environment: &Environment, profile: &Store) -> Self {
+        let chosen = |variable: &str, own: Option<bool>, usual: bool| {
+            let set = environment.get(variable).map(|_| environment.is_true(variable));
+            set.or(own).unwrap_or(usual)
+        };
+        Self {
+            fips: chosen("AWS_USE_FIPS_ENDPOINT", profile.fips, false),
+            dualstack: chosen("AWS_USE_DUALSTACK_ENDPOINT", profile.dualstack, false),
+            accelerate: profile.accelerate.unwrap_or(false),
+            follow_arn_region: chosen("AWS_S3_USE_ARN_REGION", profile.follow_arn_region, true),
+            express_sessions: !chosen(
+                "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH",
+                profile.express_sessions.map(|on| !on),
+                false,
+            ),
+        }
+    }
 }
 
 /// Whether the server's certificate must be good.
@@ -127,6 +176,7 @@ impl Config {
             endpoint: None,
             region: None,
             style: Style::default(),
+            aws_address: AwsAddress::default(),
             credentials,
             service_instance_id: None,
             ca_file: None,
@@ -149,6 +199,10 @@ impl Config {
     pub fn with_profile(self, environment: &Environment, profile: Option<&str>) -> Self {
         let store = Profiles::load(environment).and_then(|profiles| profiles.store(environment, profile));
         let store = store.unwrap_or_default();
+        let aws_address = match self.aws_address == AwsAddress::default() {
+            true => AwsAddress::of(environment, &store),
+            false => self.aws_address,
+        };
         let ignored = environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
         let alias = || match (profile, environment.get("MINIO_ALIAS")) {
             (None, Some(_)) => minio::alias(environment).ok().flatten().map(|alias| alias.url),
@@ -160,6 +214,7 @@ impl Config {
             own.or_else(|| if profile.is_none() { file() } else { None })
         };
         Self {
+            aws_address,
             region: self.region.or(store.region),
             endpoint: self.endpoint.or(store.endpoint.filter(|_| !ignored)).or_else(alias),
             service_instance_id: self.service_instance_id.or(store.service_instance_id).or_else(instance),
@@ -209,5 +264,34 @@ mod tests {
         let filled = bare().with_profile(&others, None);
         assert_eq!(filled.endpoint.as_deref(), Some("http://minio:9000"));
         assert_eq!(filled.service_instance_id.as_deref(), Some("crn:1"));
+    }
+
+    #[test]
+    fn switches_of_aws_addresses_come_from_the_environment_then_from_the_profile() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "[default]\nuse_fips_endpoint = true\ns3_disable_express_session_auth = true\ns3 =\n  \
+                    use_accelerate_endpoint = true\n  use_dualstack_endpoint = true\n  use_arn_region = false\n";
+        std::fs::write(file.path(), text).expect("written");
+        let path = ("AWS_CONFIG_FILE", file.path().display().to_string());
+        let address = |more: &[(&str, &str)]| {
+            let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+            let all = more.chain([path.clone()]).map(|(name, value)| (name.to_owned(), value));
+            Config::new(Provider::anonymous()).with_profile(&all.collect(), None).aws_address
+        };
+        let of_profile = AwsAddress {
+            fips: true,
+            dualstack: true,
+            accelerate: true,
+            follow_arn_region: false,
+            express_sessions: false,
+        };
+        assert_eq!(address(&[]), of_profile);
+        let variables = [
+            ("AWS_USE_FIPS_ENDPOINT", "false"),
+            ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
+            ("AWS_S3_USE_ARN_REGION", "true"),
+            ("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "false"),
+        ];
+        assert_eq!(address(&variables), AwsAddress { accelerate: true, ..AwsAddress::default() });
     }
 }

@@ -4,16 +4,35 @@
 //! The bucket is part of the host on AWS and its like, and part of the path everywhere else, for addresses and for
 //! names that no host name (or no certificate) can hold. A region that a reply teaches changes the host only where
 //! that host is an AWS one which names its region: nothing that a server says can send us to another host.
+//!
+//! An access point and a directory bucket bring a host, a region and a signing name of their own; what does not go
+//! together (FIPS and a host of one's own, acceleration and dots) is refused before anything is sent.
+
+pub mod arn;
+mod aws;
+#[cfg(test)]
+mod rules;
+pub mod zone;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use self::arn::{Arn, Point, is_arn};
+use self::aws::{AWS_SUFFIXES, AwsHost, Partition, check_region, is_aws_region};
+use self::zone::zone_of;
+
 use super::names::{check_bucket, is_dns_label};
+use super::sign::SERVICE;
 use super::sign::canonical::encode_path;
-use super::{Config, Error, Style};
+use super::{AwsAddress, Config, Error, Style};
+
+pub use aws::region_of_aws_host;
 
 /// The region that AWS's own default host and most other stores sign with.
 pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// What requests to directory buckets are signed for.
+const EXPRESS: &str = "s3express";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -44,6 +63,7 @@ pub struct Endpoint {
     host: Host,
     port: u16,
     style: Style,
+    wanted: AwsAddress,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +81,6 @@ enum Host {
     },
 }
 
-/// `s3[-fips][.dualstack].REGION.amazonaws.com[.cn]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct AwsHost {
-    service: &'static str,
-    dualstack: bool,
-    /// `None`: the global name, or no endpoint at all.
-    region: Option<String>,
-    suffix: &'static str,
-}
-
 /// One request's host and path, both as they are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -78,6 +88,9 @@ pub struct Address {
     /// As in the Host header: without the scheme's own port.
     pub authority: String,
     pub path: String,
+    /// The region and the service that the request is signed for.
+    pub region: String,
+    pub service: &'static str,
 }
 
 /// What an address depends on besides the endpoint.
@@ -86,18 +99,50 @@ pub struct Asked<'a> {
     pub bucket: Option<&'a str>,
     pub key: Option<&'a str>,
     pub region: &'a str,
-    /// Making a bucket and asking for its region work by path only.
-    pub by_path: bool,
+    pub purpose: Purpose,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Objects, and listings of them.
+    Data,
+    /// The bucket's own settings: those of directory buckets have a host of their own.
+    Control,
+    /// Making a bucket and asking for its region, by path only.
+    Make,
 }
 
 impl Endpoint {
     pub fn of(config: &Config) -> Result<Self, Error> {
-        Self::parse(config.endpoint.as_deref(), config.style)
+        let (wanted, style) = (config.aws_address, config.style);
+        let given = config.endpoint.as_deref().is_some_and(|text| !text.trim().is_empty());
+        for (is_wanted, what) in [
+            (wanted.fips, "FIPS endpoints"),
+            (wanted.dualstack, "dual-stack endpoints"),
+            (wanted.accelerate, "transfer acceleration"),
+        ] {
+            if given && is_wanted {
+                return Err(Error::invalid(format!("{what} are AWS's own: they go with no other endpoint")));
+            }
+        }
+        if wanted.accelerate && (wanted.fips || style == Style::Path) {
+            return Err(Error::invalid(
+                "transfer acceleration goes with neither FIPS nor addressing by path",
+            ));
+        }
+        let endpoint = Self::parse(config.endpoint.as_deref(), style)?;
+        Ok(match endpoint.host {
+            Host::Aws(_) if !given => Self { host: Host::Aws(AwsHost::usual(wanted)), wanted, ..endpoint },
+            _ => Self { wanted, ..endpoint },
+        })
     }
     /// `text` is a URL without path, or a host alone (then over TLS). `None` is AWS.
     pub fn parse(text: Option<&str>, style: Style) -> Result<Self, Error> {
+        let wanted = AwsAddress::default();
         let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
-            return Ok(Self { scheme: Scheme::Https, host: Host::Aws(AwsHost::global()), port: 443, style });
+            let host = Host::Aws(AwsHost::usual(wanted));
+            return Ok(Self { scheme: Scheme::Https, host, port: 443, style, wanted });
         };
         let refuse = |why: &str| Error::invalid(format!("the endpoint {text:?} {why}"));
         let (scheme, rest) =
@@ -113,7 +158,7 @@ impl Endpoint {
         }
         let (name, port) = split_port(authority).ok_or_else(|| refuse("has no valid host and port"))?;
         let host = Host::recognise(&name.to_ascii_lowercase());
-        Ok(Self { scheme, host, port: port.unwrap_or(scheme.port()), style })
+        Ok(Self { scheme, host, port: port.unwrap_or(scheme.port()), style, wanted })
     }
 
     /// The region in the host's name.
@@ -128,20 +173,131 @@ impl Endpoint {
     }
 
     pub fn address(&self, asked: Asked<'_>) -> Result<Address, Error> {
+        if self.is_aws() {
+            check_region(asked.region)?;
+            Partition::of(asked.region).check(self.wanted)?;
+        }
         let host = self.host.name(asked.region);
-        let port = if self.port == self.scheme.port() { String::new() } else { format!(":{}", self.port) };
-        let key = encode_path(asked.key.unwrap_or_default());
         let Some(bucket) = asked.bucket else {
-            return Ok(Address { scheme: self.scheme, authority: host + &port, path: "/".to_owned() });
+            return Ok(self.at(host, "/".to_owned(), asked.region, SERVICE));
         };
+        if is_arn(bucket) {
+            return self.access_point(&Arn::parse(bucket)?, asked);
+        }
         check_bucket(bucket)?;
-        let by_host = !asked.by_path && self.puts_bucket_in_host(bucket);
-        let (authority, path) = match by_host {
-            true => (format!("{bucket}.{host}{port}"), format!("/{key}")),
-            false if asked.key.is_none() => (host + &port, format!("/{}", encode_path(bucket))),
-            false => (host + &port, format!("/{}/{key}", encode_path(bucket))),
+        if let Some(zone) = zone_of(bucket) {
+            return self.directory_bucket(bucket, zone?, asked);
+        }
+        let by_host = asked.purpose != Purpose::Make && self.puts_bucket_in_host(bucket);
+        let host = if self.wanted.accelerate && asked.purpose != Purpose::Make {
+            self.accelerated(by_host, asked.region)?
+        } else {
+            host
         };
-        Ok(Address { scheme: self.scheme, authority, path })
+        Ok(self.placed(bucket, by_host, host, asked, SERVICE))
+    }
+    fn placed(
+        &self,
+        bucket: &str,
+        by_host: bool,
+        host: String,
+        asked: Asked<'_>,
+        service: &'static str,
+    ) -> Address {
+        let key = encode_path(asked.key.unwrap_or_default());
+        let (host, path) = match by_host {
+            true => (format!("{bucket}.{host}"), format!("/{key}")),
+            false if asked.key.is_none() => (host, format!("/{}", encode_path(bucket))),
+            false => (host, format!("/{}/{key}", encode_path(bucket))),
+        };
+        self.at(host, path, asked.region, service)
+    }
+    fn at(&self, host: String, path: String, region: &str, service: &'static str) -> Address {
+        let port = if self.port == self.scheme.port() { String::new() } else { format!(":{}", self.port) };
+        Address { scheme: self.scheme, authority: host + &port, path, region: region.to_owned(), service }
+    }
+
+    fn accelerated(&self, by_host: bool, region: &str) -> Result<String, Error> {
+        let partition = Partition::of(region);
+        if !by_host || !partition.is_main() {
+            return Err(Error::invalid(
+                "transfer acceleration is for buckets without dots in their names, in AWS's main partition only",
+            ));
+        }
+        let dualstack = if self.wanted.dualstack { ".dualstack" } else { "" };
+        Ok(format!("s3-accelerate{dualstack}.{}", partition.suffix))
+    }
+
+    fn access_point(&self, arn: &Arn<'_>, asked: Asked<'_>) -> Result<Address, Error> {
+        let refuse = |why: &str| Err(Error::invalid(format!("an access point {why}")));
+        if asked.purpose == Purpose::Make {
+            return refuse("is no bucket: it is neither made nor located by S3");
+        }
+        if self.style == Style::Path || self.wanted.accelerate || self.host.is_address() {
+            return refuse("goes with neither addressing by path nor transfer acceleration");
+        }
+        let partition = Partition::of(arn.region);
+        if arn.partition != partition.name || self.is_aws() && *partition != *Partition::of(asked.region) {
+            return refuse("cannot be reached from another partition");
+        }
+        if arn.region != asked.region && !self.wanted.follow_arn_region {
+            return refuse("in another region than the client's is not to be used (AWS_S3_USE_ARN_REGION)");
+        }
+        partition.check(self.wanted)?;
+        let (fips, dualstack) = (self.wanted.fips, self.wanted.dualstack);
+        let (first, kind, service) = match arn.point {
+            Point::MultiRegion(_) => {
+                return refuse(
+                    "of many regions needs asymmetric signatures (SigV4A), which holdfs does not make",
+                );
+            }
+            Point::Access(name) => (format!("{name}-{}", arn.account), "s3-accesspoint", SERVICE),
+            Point::ObjectLambda(_) if dualstack => {
+                return refuse("of Object Lambda has no dual-stack endpoint");
+            }
+            Point::ObjectLambda(name) => {
+                (format!("{name}-{}", arn.account), "s3-object-lambda", "s3-object-lambda")
+            }
+            Point::Outpost { .. } if fips || dualstack => {
+                return refuse("on an outpost has neither FIPS nor dual-stack endpoints");
+            }
+            Point::Outpost { outpost, name } => {
+                (format!("{name}-{}.{outpost}", arn.account), "s3-outposts", "s3-outposts")
+            }
+        };
+        let host = match &self.host {
+            Host::Aws(_) => {
+                let (fips, dualstack) =
+                    (if fips { "-fips" } else { "" }, if dualstack { ".dualstack" } else { "" });
+                format!("{first}.{kind}{fips}{dualstack}.{}.{}", arn.region, partition.suffix)
+            }
+            Host::Virtual { name, .. } | Host::Other { name, .. } => format!("{first}.{name}"),
+        };
+        let path = format!("/{}", encode_path(asked.key.unwrap_or_default()));
+        Ok(self.at(host, path, arn.region, service))
+    }
+
+    fn directory_bucket(&self, bucket: &str, zone: &str, asked: Asked<'_>) -> Result<Address, Error> {
+        if self.wanted.accelerate {
+            return Err(Error::invalid("a directory bucket goes without transfer acceleration"));
+        }
+        let Host::Aws(_) = &self.host else {
+            let host = self.host.name(asked.region);
+            let by_host = self.puts_bucket_in_host(bucket);
+            return Ok(self.placed(bucket, by_host, host, asked, EXPRESS));
+        };
+        let fips = if self.wanted.fips { "-fips" } else { "" };
+        let rest = format!(
+            "{}.{}.{}",
+            if self.wanted.dualstack { ".dualstack" } else { "" },
+            asked.region,
+            Partition::of(asked.region).suffix
+        );
+        let (by_host, host) = match asked.purpose {
+            Purpose::Data => (true, format!("s3express{fips}-{zone}{rest}")),
+            Purpose::Control | Purpose::Make => (false, format!("s3express-control{fips}{rest}")),
+        };
+        Ok(self.placed(bucket, by_host, host, asked, EXPRESS))
     }
 
     fn puts_bucket_in_host(&self, bucket: &str) -> bool {
@@ -257,59 +413,6 @@ impl Host {
     }
 }
 
-const AWS_SUFFIXES: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
-
-impl AwsHost {
-    fn global() -> Self {
-        Self { service: "s3", dualstack: false, region: None, suffix: AWS_SUFFIXES[0] }
-    }
-    fn recognise(name: &str) -> Option<Self> {
-        let (suffix, labels) =
-            AWS_SUFFIXES.iter().find_map(|suffix| Some((*suffix, name.strip_suffix(suffix)?)))?;
-        let labels: Vec<&str> = labels.split('.').collect();
-        let (service, dualstack, region) = match labels.as_slice() {
-            ["s3"] => ("s3", false, None),
-            ["s3", region] if is_aws_region(region) => ("s3", false, Some(*region)),
-            ["s3-fips", region] if is_aws_region(region) => ("s3-fips", false, Some(*region)),
-            ["s3", "dualstack", region] if is_aws_region(region) => ("s3", true, Some(*region)),
-            ["s3-fips", "dualstack", region] if is_aws_region(region) => ("s3-fips", true, Some(*region)),
-            // The old spelling: `s3-eu-west-1`.
-            [old] => ("s3", false, Some(old.strip_prefix("s3-").filter(|region| is_aws_region(region))?)),
-            _ => return None,
-        };
-        Some(Self { service, dualstack, region: region.map(str::to_owned), suffix })
-    }
-    fn name(&self, region: &str) -> String {
-        let suffix = if region.starts_with("cn-") { AWS_SUFFIXES[1] } else { AWS_SUFFIXES[0] };
-        let dualstack = if self.dualstack { ".dualstack" } else { "" };
-        format!("{}{dualstack}.{region}{suffix}", self.service)
-    }
-}
-
-/// The region of an AWS host, such as the one in the Location header of a redirect.
-pub fn region_of_aws_host(host: &str) -> Option<String> {
-    let labels = AWS_SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix))?;
-    let mut labels = labels.rsplit('.');
-    let last = labels.next()?;
-    let region = last.strip_prefix("s3-").unwrap_or(last);
-    is_aws_region(region).then(|| region.to_owned())
-}
-
-/// `eu-west-1`, `us-gov-east-1`, `ap-southeast-10`.
-fn is_aws_region(label: &str) -> bool {
-    let words: Vec<&str> = label.split('-').collect();
-    let is_word = |word: &&str| !word.is_empty() && word.chars().all(|char| char.is_ascii_lowercase());
-    match words.split_last() {
-        Some((number, names)) => {
-            (2..=4).contains(&names.len())
-                && names.iter().all(is_word)
-                && matches!(number.len(), 1 | 2)
-                && number.chars().all(|char| char.is_ascii_digit())
-        }
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,7 +420,7 @@ mod tests {
     fn url(endpoint: Option<&str>, style: Style, bucket: &str, key: &str, region: &str) -> String {
         let endpoint = Endpoint::parse(endpoint, style).expect("a good endpoint");
         let key = (!key.is_empty()).then_some(key);
-        let asked = Asked { bucket: Some(bucket), key, region, by_path: false };
+        let asked = Asked { bucket: Some(bucket), key, region, purpose: Purpose::Data };
         let address = endpoint.address(asked).expect("an address");
         format!("{}://{}{}", address.scheme.name(), address.authority, address.path)
     }

@@ -120,7 +120,7 @@ impl<'a> Exchange<'a> {
 
     async fn attempt(&mut self, decode: &mut Decode<'_>) -> Result<(), Setback> {
         self.wait_for_turn().await?;
-        self.credentials = self.shared.config.credentials.credentials().await?;
+        self.credentials = self.shared.credentials_for(self.call.request, self.deadlines).await?;
         let protection = self.protection();
         if self.digested != Some(protection.wanted) {
             self.digests = checksum::digests(&self.call.request.body, protection.wanted).await?;
@@ -195,7 +195,7 @@ impl<'a> Exchange<'a> {
                 Some(credentials) if credentials.proof == Proof::Bearer => {
                     Voucher::Bearer(&credentials.secret_key)
                 }
-                Some(credentials) => Voucher::Signature(self.shared.signer(credentials, &self.region, time)),
+                Some(credentials) => Voucher::Signature(self.shared.signer(credentials, &address, time)),
             },
             user_agent: &self.shared.user_agent,
         })
@@ -357,7 +357,7 @@ impl<'a> Exchange<'a> {
             }
             (Verdict::Renew, _) => {
                 self.history.renewed = true;
-                match self.shared.config.credentials.renew(self.credentials.as_deref()).await {
+                match self.renew().await {
                     Ok(()) => Step::Again,
                     Err(why) => Step::Fail(self.give_up(error.explain(&why.to_string()), class)),
                 }
@@ -371,6 +371,16 @@ impl<'a> Exchange<'a> {
                 Step::Again
             }
             (Verdict::Redirect, None) | (Verdict::Stop, _) => Step::Fail(self.give_up(error, class)),
+        }
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
+        match self.credentials.as_deref() {
+            Some(keys) if keys.proof == Proof::Session => {
+                self.shared.sessions.forget(keys);
+                Ok(())
+            }
+            keys => self.shared.config.credentials.renew(keys).await,
         }
     }
 

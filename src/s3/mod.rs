@@ -27,6 +27,7 @@ mod region;
 mod retry;
 #[cfg(test)]
 mod scripted;
+mod session;
 pub mod settings;
 pub mod sign;
 mod skew;
@@ -37,7 +38,8 @@ mod xml;
 pub use body::{Body, BodySource, ByteStream};
 pub use client::Client;
 pub use config::{
-    ChecksumMode, ClientCertificate, Config, Deadlines, PayloadSigning, Proxy, Style, Verification,
+    AwsAddress, ChecksumMode, ClientCertificate, Config, Deadlines, PayloadSigning, Proxy, Style,
+    Verification,
 };
 pub use credentials::{Credentials, Provider};
 pub use error::{Error, ErrorKind};

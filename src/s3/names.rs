@@ -3,13 +3,18 @@
 
 use std::net::Ipv4Addr;
 
+use super::endpoint::arn::{Arn, is_arn};
 use super::{Error, ErrorKind, Limits};
 
 const NEW_BUCKET_CHARS: std::ops::RangeInclusive<usize> = 3..=63;
 const OLD_BUCKET_CHARS_MAX: usize = 255;
 
-/// A name that some store may have given out: old ones hold capitals, `_`, `:` and up to 255 characters.
+/// A name that some store may have given out: old ones hold capitals, `_`, `:` and up to 255 characters. The ARN of an
+/// access point may stand for one.
 pub fn check_bucket(name: &str) -> Result<(), Error> {
+    if is_arn(name) {
+        return Arn::parse(name).map(|_| ());
+    }
     let known = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_' | ':');
     if name.is_empty()
         || name.len() > OLD_BUCKET_CHARS_MAX
@@ -98,6 +103,8 @@ mod tests {
             ("a/b", false, false),
             ("a b", false, false),
             ("a%2Fb", false, false),
+            ("arn:aws:s3:eu-west-1:1:accesspoint/me", true, false),
+            ("arn:aws:s3:eu-west-1:1:bucket/me", false, false),
             ("ä", false, false),
             ("a\n", false, false),
         ] {

@@ -258,6 +258,10 @@ impl Wire {
     pub fn answering(script: impl Fn(usize, &Sent) -> (u16, String) + Send + Sync + 'static) -> Self {
         Self { heard: Arc::default(), script: Arc::new(script) }
     }
+    /// What the script says.
+    pub fn answer(&self, number: usize, sent: &Sent) -> (u16, String) {
+        (self.script)(number, sent)
+    }
     pub fn heard(&self) -> Vec<Sent> {
         self.heard.lock().clone()
     }
@@ -279,10 +283,12 @@ impl Transport for Wire {
             heard.push(sent.clone());
             heard.len() - 1
         };
-        let (status, body) = (self.script)(index, &sent);
+        let (status, body) = self.answer(index, &sent);
+        let len = body.len();
         let pieces: Pieces = Box::pin(futures_util::stream::iter([Ok(Bytes::from(body))]));
         let mut reply = http::Response::new(pieces);
         *reply.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+        reply.headers_mut().insert("content-length", len.into());
         reply.headers_mut().insert("etag", http::HeaderValue::from_static("\"e\""));
         let date = http::HeaderValue::from_static("Fri, 24 May 2013 00:00:00 GMT");
         reply.headers_mut().insert("last-modified", date);

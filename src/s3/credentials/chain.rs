@@ -274,7 +274,7 @@ mod tests {
             found
                 .map(|found| match found.proof {
                     Proof::Bearer => found.secret_key.expose().to_owned(),
-                    Proof::Signature => found.access_key,
+                    Proof::Signature | Proof::Session => found.access_key,
                 })
                 .map_err(|error| error.kind())
         }

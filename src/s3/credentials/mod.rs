@@ -58,6 +58,8 @@ pub enum Proof {
     /// Signature Version 4.
     #[default]
     Signature,
+    /// The same with the keys of a directory bucket's session, whose token has a name of its own.
+    Session,
     /// The secret key is a token that is sent as it is, over TLS only.
     Bearer,
 }

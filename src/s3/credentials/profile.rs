@@ -30,6 +30,11 @@ pub struct Store {
     pub ca_file: Option<PathBuf>,
     pub style: Option<Style>,
     pub service_instance_id: Option<String>,
+    pub fips: Option<bool>,
+    pub dualstack: Option<bool>,
+    pub accelerate: Option<bool>,
+    pub follow_arn_region: Option<bool>,
+    pub express_sessions: Option<bool>,
 }
 
 /// Which of the two files a text is: they differ in how they name profiles.
@@ -96,11 +101,18 @@ impl Profiles {
     pub fn store(&self, environment: &Environment, name: Option<&str>) -> Result<Store, Error> {
         let Some(properties) = self.named(environment, name)? else { return Ok(Store::default()) };
         let text = |key: &str| properties.get(key).filter(|value| !value.is_empty()).cloned();
+        let of_s3 = |key: &str| sub(properties, "s3", key);
+        let switch = |value: Option<String>| value.map(|value| value.eq_ignore_ascii_case("true"));
         Ok(Store {
+            fips: switch(text("use_fips_endpoint")),
+            dualstack: switch(text("use_dualstack_endpoint").or_else(|| of_s3("use_dualstack_endpoint"))),
+            accelerate: switch(of_s3("use_accelerate_endpoint")),
+            follow_arn_region: switch(text("s3_use_arn_region").or_else(|| of_s3("use_arn_region"))),
+            express_sessions: switch(text("s3_disable_express_session_auth")).map(|off| !off),
             region: text("region"),
             endpoint: self.own_endpoint(properties, "s3").or_else(|| text("endpoint_url")),
             ca_file: text("ca_bundle").map(PathBuf::from),
-            style: match sub(properties, "s3", "addressing_style").as_deref() {
+            style: match of_s3("addressing_style").as_deref() {
                 Some("path") => Some(Style::Path),
                 Some("virtual") => Some(Style::Virtual),
                 _ => None,

@@ -14,7 +14,7 @@ use super::{Credentials, Environment};
 use crate::base::clock::Clock;
 use crate::base::digest;
 use crate::base::secret::Secret;
-use crate::s3::endpoint::{Asked, DEFAULT_REGION, Endpoint};
+use crate::s3::endpoint::{Asked, DEFAULT_REGION, Endpoint, Purpose};
 use crate::s3::error::{kind_of_code, parse_document};
 use crate::s3::sign::Signer;
 use crate::s3::sign::header::{self, Target};
@@ -111,7 +111,7 @@ impl Service {
         }
     }
     fn sealed(&self, body: &[u8], keys: Option<&Credentials>) -> Result<(String, HeaderMap), Error> {
-        let asked = Asked { bucket: None, key: None, region: &self.region, by_path: false };
+        let asked = Asked { bucket: None, key: None, region: &self.region, purpose: Purpose::Data };
         let address = self.endpoint.address(asked)?;
         let mut headers = HeaderMap::new();
         let host = HeaderValue::from_str(&address.authority)

@@ -6,11 +6,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::canonical::{self, SignedHeaders};
 use super::key::Key;
 use super::{ALGORITHM, Signer};
+use crate::s3::credentials::Proof;
 use crate::s3::{Error, ErrorKind};
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
+const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-s3session-token");
 
 /// What the chunks of a signed body go on from.
 pub struct Seed {
@@ -36,7 +39,8 @@ pub fn sign(signer: &Signer<'_>, target: &Target<'_>, headers: &mut HeaderMap) -
     headers.insert(DATE, value_of(&stamp)?);
     headers.insert(CONTENT_SHA256, value_of(target.payload_hash)?);
     if let Some(token) = &signer.credentials.session_token {
-        headers.insert(SECURITY_TOKEN, sensitive(token.expose())?);
+        let name = if signer.credentials.proof == Proof::Session { SESSION_TOKEN } else { SECURITY_TOKEN };
+        headers.insert(name, sensitive(token.expose())?);
     }
     let covered = SignedHeaders::of(headers);
     let request = canonical::request(target.method, target.path, target.query, &covered, target.payload_hash);

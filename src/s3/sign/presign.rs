@@ -7,6 +7,7 @@ use http::{HeaderMap, Method};
 use super::canonical::{self, SignedHeaders};
 use super::{ALGORITHM, Signer};
 use crate::s3::Error;
+use crate::s3::credentials::Proof;
 
 const EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -38,7 +39,9 @@ pub fn sign(signer: &Signer<'_>, target: &Target<'_>, expires: Duration) -> Resu
         ("X-Amz-SignedHeaders", &covered.names),
     ]);
     if let Some(token) = &signer.credentials.session_token {
-        pairs.push(("X-Amz-Security-Token", token.expose()));
+        let of_session = signer.credentials.proof == Proof::Session;
+        let name = if of_session { "X-Amz-S3session-Token" } else { "X-Amz-Security-Token" };
+        pairs.push((name, token.expose()));
     }
     let query = canonical::query(pairs);
     let request = canonical::request(target.method, target.path, &query, &covered, target.payload_hash);
