@@ -20,8 +20,8 @@ use super::session::{self, Sessions};
 use super::sign::key::KeyCache;
 use super::sign::{Signer, presign};
 use super::skew::Skew;
-use super::transport::Transport;
 use super::transport::http::HttpTransport;
+use super::transport::{Transport, Watch};
 use super::{Config, Deadlines, Error, ErrorKind, Limits, Operation, names};
 
 /// Cheap to clone; all clones share the connection pool, credentials, learnt regions, skew and rate.
@@ -29,6 +29,7 @@ use super::{Config, Deadlines, Error, ErrorKind, Limits, Operation, names};
 pub struct Client {
     shared: Arc<Shared>,
     deadlines: Deadlines,
+    watch: Option<Watch>,
 }
 
 pub(super) struct Shared {
@@ -98,7 +99,7 @@ impl Client {
             counters: Arc::default(),
             config,
         };
-        Ok(Self { shared: Arc::new(shared), deadlines })
+        Ok(Self { shared: Arc::new(shared), deadlines, watch: None })
     }
 
     /// Sends one operation and retries it by class of failure until it succeeds, fails for good or its deadline
@@ -111,6 +112,7 @@ impl Client {
             payload: operation.payload(),
             replay: operation.replay(),
             request: &request,
+            watch: self.watch.as_ref(),
         };
         let mut output = None;
         let done = Exchange::new(&self.shared, self.deadlines, call)
@@ -129,7 +131,12 @@ impl Client {
     /// The same client, whose operations give up after this long without progress.
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         let deadlines = Deadlines { total_without_progress: deadline, ..self.deadlines };
-        Self { shared: self.shared.clone(), deadlines }
+        Self { deadlines, ..self.clone() }
+    }
+
+    /// The same client, whose requests tell `watch` of every frame of a body that the socket takes.
+    pub fn watched_by(&self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self.clone() }
     }
 
     /// A URL that lets its bearer do this operation until it expires: between one second and seven days. Headers
@@ -188,6 +195,10 @@ impl Client {
     /// Requests a second that a store which said "slow down" gets; `None` while it has not.
     pub fn rate(&self) -> Option<f64> {
         self.shared.pace.rate()
+    }
+    /// Seconds by which the store's clock is ahead of ours, as its latest reply showed; 0 before the first.
+    pub fn clock_skew_seconds(&self) -> i64 {
+        self.shared.skew.seconds()
     }
     /// What the store has shown it can do.
     pub fn dialect(&self) -> &Dialect {

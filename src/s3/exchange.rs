@@ -19,7 +19,7 @@ use super::operation::{Payload, Replay, Reply, ReplyBody, Request};
 use super::region;
 use super::retry::{self, Class, Facts, History, Verdict};
 use super::skew::{self, Trip};
-use super::transport::{Failure, Incoming, Reached};
+use super::transport::{Failure, Incoming, Reached, Watch};
 use super::{Deadlines, Error, ErrorKind, judge};
 use crate::base::timestamp;
 use crate::telemetry::metrics;
@@ -35,6 +35,7 @@ pub struct Call<'a> {
     pub payload: Payload,
     pub replay: Replay,
     pub request: &'a Request,
+    pub watch: Option<&'a Watch>,
 }
 
 /// What makes an output of a good reply.
@@ -130,6 +131,9 @@ impl<'a> Exchange<'a> {
         self.skew_seconds = self.shared.skew.seconds();
         let sealed = self.seal(protection, sent_at)?;
         let progress = sealed.progress;
+        if let Some(watch) = self.call.watch {
+            progress.watched_by(watch);
+        }
         self.count_request();
         let deadlines = self.deadlines_left();
         let outcome = self.shared.transport.send(sealed.request, deadlines).await;

@@ -130,7 +130,7 @@ pub async fn put(file: &Arc<StagedFile>, job: &Job) -> Outcome {
     let send = |condition| async move {
         let put =
             PutObject { bucket: shared.bucket.clone(), key: job.key.to_string(), body, condition, object };
-        shared.client.send(&put).await
+        file.client().send(&put).await
     };
     publish(file, job, Some(&passed), send).await
 }

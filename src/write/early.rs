@@ -197,7 +197,7 @@ async fn send(
     let shared = file.shared();
     let part = Part { number, range: shared.grid.cell(number), source: Source::Put };
     let pieces = file.read_plan(part.range);
-    let sender = Sender { shared, session, slot: &slot };
+    let sender = Sender { shared, session, slot: &slot, client: &file.client() };
     match sender.put(&part, &pieces).await {
         Ok(held) => {
             let etag = held.etag.clone();

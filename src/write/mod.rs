@@ -27,6 +27,7 @@ mod lifecycle;
 mod lock;
 mod pace;
 mod plan;
+mod progress;
 mod queue;
 mod recover;
 mod recovery;

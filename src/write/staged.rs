@@ -23,6 +23,7 @@ use super::engine::{Pending, Shared};
 use super::journal::record::{FileRecord, GenerationRecord, LayerRecord, Upload, WriteId};
 use super::layer::{Extents, Layer, OpenLayer};
 use super::lifecycle::{self, Effect, Event, Flight, Open, Waiting};
+use super::progress::{Progress, Stalled};
 use super::recovery::Word;
 use super::session::Session;
 use super::view::{Piece, Sheet, View, overlay};
@@ -30,7 +31,7 @@ use super::{Error, ErrorKind, Result};
 use crate::base::disk::{File, OpenMode};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::NewObject;
-use crate::s3::{ETag, ObjectRef};
+use crate::s3::{Client, ETag, ObjectRef};
 
 /// Names a staged file in the journal; never derived from its key, and kept across rename and restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -133,6 +134,7 @@ pub struct StagedFile {
     pub(super) inner: Mutex<Inner>,
     /// Sent to at every outcome and change of course.
     changed: watch::Sender<u64>,
+    progress: Arc<Progress>,
 }
 
 pub(super) struct Inner {
@@ -209,6 +211,7 @@ impl StagedFile {
             attempts: 0,
         };
         let (open, order, changed) = (RwLock::new(None), Mutex::new(()), watch::Sender::new(0));
+        let progress = Progress::new(shared.clock.clone());
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             id,
@@ -217,6 +220,7 @@ impl StagedFile {
             order,
             inner: Mutex::new(inner),
             changed,
+            progress,
         })
     }
 
@@ -797,11 +801,20 @@ impl StagedFile {
             if let Some(outcome) = self.inner.lock().outcome(generation) {
                 return outcome;
             }
-            match tokio::time::timeout(self.shared.progress_timeout, changed.changed()).await {
-                Ok(_) => {}
-                Err(_) => return Err(self.timed_out()),
-            }
+            self.next_change(&mut changed).await?;
         }
+    }
+
+    /// The next step in storing it. Bytes that go to the store are progress, also within one large request.
+    async fn next_change(&self, changed: &mut watch::Receiver<u64>) -> Result<()> {
+        let timeout = self.shared.progress_timeout;
+        self.progress.changed(changed, timeout).await.map_err(|Stalled| self.timed_out())
+    }
+
+    /// A client whose requests count as progress of this file while their bodies move.
+    pub(super) fn client(&self) -> Client {
+        let progress = self.progress.clone();
+        self.shared.client.watched_by(Arc::new(move || progress.moved()))
     }
 
     fn timed_out(&self) -> Error {
@@ -819,10 +832,7 @@ impl StagedFile {
     pub async fn outcome_known(&self) {
         let mut changed = self.changed.subscribe();
         while self.inner.lock().is_committing() {
-            if !matches!(
-                tokio::time::timeout(self.shared.progress_timeout, changed.changed()).await,
-                Ok(Ok(()))
-            ) {
+            if self.next_change(&mut changed).await.is_err() {
                 return;
             }
         }
@@ -836,8 +846,7 @@ impl StagedFile {
         let hold = Hold(self.arc());
         self.wake();
         while self.inner.lock().flight.is_some() {
-            let outcome = tokio::time::timeout(self.shared.progress_timeout, changed.changed()).await;
-            outcome.map_err(|_| self.timed_out())?.ok();
+            self.next_change(&mut changed).await?;
         }
         Ok(hold)
     }
@@ -884,10 +893,7 @@ impl StagedFile {
         }
         self.wake();
         while self.inner.lock().life != lifecycle::State::Discarded {
-            let outcome = tokio::time::timeout(self.shared.progress_timeout, changed.changed()).await;
-            outcome
-                .map_err(|_| self.timed_out())?
-                .map_err(|_| Error::new(ErrorKind::Bug, "the file is gone"))?;
+            self.next_change(&mut changed).await?;
         }
         let mut inner = self.inner.lock();
         if let Some(leftover) = inner.leftover.take() {

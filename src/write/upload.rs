@@ -23,10 +23,10 @@ use crate::base::budget::Priority;
 use crate::base::digest::Crc64Nvme;
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{
-    AbortMultipartUpload, CopySource, CreateMultipartUpload, ListParts, NewObject, PartOrigin,
+    AbortMultipartUpload, CopySource, CreateMultipartUpload, HeadObject, ListParts, NewObject, PartOrigin,
     ReadConditions, UploadPart, UploadPartCopy,
 };
-use crate::s3::{self, ObjectRef};
+use crate::s3::{self, ObjectRef, VersionId};
 
 /// The metadata name of a write id.
 pub const WRITE_ID: &str = "holdfs-write-id";
@@ -81,7 +81,10 @@ pub async fn attempt(file: &Arc<StagedFile>, job: &Job) -> Outcome {
         Plan::Put(_) => commit::put(file, job).await,
         Plan::CopyWhole => commit::copy(file, job).await,
         Plan::Parts(parts) => match send_parts(file, job, session, &parts).await {
-            Ok((session, held)) => commit::complete(file, job, &session, &held).await,
+            Ok((session, held)) => match base_unchanged(file, job, &parts, &session).await {
+                Ok(()) => commit::complete(file, job, &session, &held).await,
+                Err(outcome) => outcome,
+            },
             Err(outcome) => outcome,
         },
     };
@@ -136,6 +139,41 @@ async fn send_parts(
         }
     }
     Err(Outcome::Postponed(Error::new(ErrorKind::Store, "some parts could not be sent")))
+}
+
+/// Some stores (Ceph 16) copy parts of whatever the key holds: in the end the base must still be what it was. If it
+/// is not, nobody knows what the copied parts hold, and none of the upload is used.
+async fn base_unchanged(
+    file: &Arc<StagedFile>,
+    job: &Job,
+    parts: &[Part],
+    session: &Arc<Session>,
+) -> std::result::Result<(), Outcome> {
+    let Some(base) = &job.view.base else { return Ok(()) };
+    let is_copied = parts.iter().any(|part| part.source == Source::Copy);
+    if !is_copied || base.version.as_ref().is_some_and(VersionId::is_kept) {
+        return Ok(());
+    }
+    let shared = file.shared();
+    let head = HeadObject {
+        bucket: shared.bucket.clone(),
+        key: base.key.to_string(),
+        conditions: ReadConditions { if_match: Some(base.etag.clone()), ..ReadConditions::default() },
+        ..HeadObject::default()
+    };
+    let outcome = match shared.client.send(&head).await {
+        Ok(headers) if headers.etag.as_ref() == Some(&base.etag) => return Ok(()),
+        Ok(_) => Outcome::of_base(&s3::Error::new(
+            s3::ErrorKind::PreconditionFailed,
+            "it changed while parts of it were copied",
+        )),
+        Err(error) => Outcome::of_base(&error),
+    };
+    if matches!(outcome, Outcome::BaseGone(_)) {
+        lose_session(file, job);
+        shared.abort(session.clone());
+    }
+    Err(outcome)
 }
 
 fn origin(parts: &[Part]) -> PartOrigin {
@@ -193,7 +231,7 @@ async fn send_part(
     part: Part,
     slot: Slot,
 ) -> std::result::Result<(), Outcome> {
-    let sender = Sender { shared: file.shared(), session, slot: &slot };
+    let sender = Sender { shared: file.shared(), session, slot: &slot, client: &file.client() };
     session.begin(part.number, part.range);
     let mut unsent = Unsent { session, number: Some(part.number) };
     let held = match (part.source, &job.view.base) {
@@ -229,6 +267,7 @@ pub struct Sender<'a> {
     pub shared: &'a Arc<Shared>,
     pub session: &'a Session,
     pub slot: &'a Slot,
+    pub client: &'a s3::Client,
 }
 
 /// Parts up to this size are read into memory once, for their digests and for the socket; the pieces of longer ones
@@ -254,7 +293,7 @@ impl Sender<'_> {
             part_number: part.number,
             body,
         };
-        let sent = self.shared.client.send(&upload).await;
+        let sent = self.client.send(&upload).await;
         let stored = sent.map_err(|error| commit::of_body(&error, &passed))?;
         self.slot.stored(part.range.len());
         Ok(Held {

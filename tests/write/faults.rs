@@ -194,6 +194,47 @@ fn mm_04_failing_uploads_give_everything_back() {
     rig.until("no upload is left", || rig.uploads() == 0);
 }
 
+/// Ceph 16 copies parts of whatever the key holds, and completes whatever the key holds.
+#[test]
+fn an_object_is_never_mixed_of_two_where_the_store_ignores_conditions() {
+    let rig = Rig::new();
+    rig.put("f", &bytes(1, 900 * KIB));
+    let file = rig.edit("f");
+    // Whole parts, so that the others are copied and no byte of the base is read.
+    file.write_at(0, &bytes(3, 300 * KIB)).unwrap();
+    let theirs = bytes(2, 900 * KIB);
+    rig.put("f", &theirs);
+    for operation in ["UploadPartCopy", "CompleteMultipartUpload"] {
+        rig.server.faults().add(Rule::new(Action::IgnoreConditions).on(operation));
+    }
+    assert_eq!(rig.close(&file).unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(rig.requests("UploadPartCopy") > 0 && rig.requests("CompleteMultipartUpload") == 0);
+    assert!(rig.get("f").unwrap() == theirs);
+    assert_eq!((rig.keys(), file.state()), (vec!["f".to_owned()], State::Failed));
+    rig.until("no upload is left", || rig.uploads() == 0);
+}
+
+/// Bytes that go to the store are progress, also when no part ends for long.
+#[test]
+fn a_part_on_a_slow_line_is_no_stall() {
+    let rig = Rig::with(|rig| {
+        rig.progress_timeout = Duration::from_millis(800);
+        rig.base_pause = Duration::from_millis(250);
+        // With a trailer, bytes go in chunks of 1 MiB: more than a part has here.
+        rig.bare_bodies = true;
+    });
+    let mut data = bytes(1, 1600 * KIB);
+    rig.put("f", &data);
+    let file = rig.edit("f");
+    // Unchanged stretches that are too short to be copied: each is read for itself, so that a part takes seconds.
+    for at in (0..data.len()).step_by(16 << 10) {
+        file.write_at(at as u64, b"edit").unwrap();
+        data[at..at + 4].copy_from_slice(b"edit");
+    }
+    rig.close(&file).unwrap();
+    assert!(rig.get("f").unwrap() == data);
+}
+
 #[test]
 fn base_bytes_that_another_writer_destroyed_leave_the_edit_in_the_journal() {
     let rig = Rig::new();

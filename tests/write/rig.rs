@@ -18,7 +18,9 @@ use holdfs::s3::ops::{
     ObjectHeaders, PutObject, ReadConditions,
 };
 use holdfs::s3::settings::{PutSetting, Versioning, VersioningStatus};
-use holdfs::s3::{self, Client, Config, Deadlines, ErrorKind, Limits, ObjectRef};
+use holdfs::s3::{
+    self, ChecksumMode, Client, Config, Deadlines, ErrorKind, Limits, ObjectRef, PayloadSigning,
+};
 use holdfs::write::{
     BaseBytes, Commits, Durability, Engine, Error, Generation, OnConflict, Origin, Parts, Piece, Recovered,
     Seal, StagedFile,
@@ -43,6 +45,11 @@ pub struct Rig {
     pub on_conflict: OnConflict,
     pub disk: Arc<dyn Disk>,
     pub state: TempDir,
+    pub progress_timeout: Duration,
+    /// Each reading of base bytes takes so long.
+    pub base_pause: Duration,
+    /// Bodies go as they are, without signature and checksum.
+    pub bare_bodies: bool,
     mount: Option<Runtime>,
     store: Runtime,
 }
@@ -67,7 +74,7 @@ impl Commits for Seen {
     }
 }
 
-struct Base(Client);
+struct Base(Client, Duration);
 
 impl BaseBytes for Base {
     fn read(&self, object: &ObjectRef, range: ByteRange) -> BoxFuture<'_, s3::Result<Bytes>> {
@@ -79,7 +86,11 @@ impl BaseBytes for Base {
             conditions: ReadConditions { if_match: Some(object.etag.clone()), ..ReadConditions::default() },
             ..GetObject::default()
         };
-        async move { self.0.send(&get).await?.body.collect(range.len() as usize).await }.boxed()
+        async move {
+            tokio::time::sleep(self.1).await;
+            self.0.send(&get).await?.body.collect(range.len() as usize).await
+        }
+        .boxed()
     }
 }
 
@@ -114,6 +125,9 @@ impl Rig {
             on_conflict: OnConflict::Copy,
             disk: disk::system(),
             state: tempfile::tempdir().expect("a directory"),
+            progress_timeout: Duration::from_secs(20),
+            base_pause: Duration::ZERO,
+            bare_bodies: false,
             mount: None,
             store,
         };
@@ -130,18 +144,18 @@ impl Rig {
             limits: limits(),
             durability: Durability::Remote,
             on_conflict: self.on_conflict,
-            progress_timeout: Duration::from_secs(20),
+            progress_timeout: self.progress_timeout,
         }
     }
 
     pub fn parts(&self, runtime: &Runtime) -> Parts {
         Parts {
-            client: client(&self.server),
+            client: client_with(&self.server, self.bare_bodies),
             budget: Budget::new(64 << 20),
             tasks: Tasks::new(runtime.handle().clone()),
             clock: Clock::system(),
             disk: self.disk.clone(),
-            base: Arc::new(Base(client(&self.server))),
+            base: Arc::new(Base(client(&self.server), self.base_pause)),
             commits: self.commits.clone(),
         }
     }
@@ -220,7 +234,7 @@ impl Rig {
             match piece {
                 Piece::Local(extent) => bytes.extend_from_slice(&extent.read().expect("readable")),
                 Piece::Base(object, range) => {
-                    let read = async { Base(self.client.clone()).read(&object, range).await };
+                    let read = async { Base(self.client.clone(), Duration::ZERO).read(&object, range).await };
                     bytes.extend_from_slice(&self.run(read)?);
                 }
                 Piece::Zero(range) => bytes.resize(bytes.len() + range.len() as usize, 0),
@@ -313,12 +327,22 @@ impl Rig {
 }
 
 fn client(server: &Server) -> Client {
+    client_with(server, false)
+}
+
+fn client_with(server: &Server, bare_bodies: bool) -> Client {
     let pair = server.key_pair().clone();
     let credentials = Credentials::new(pair.access_key, pair.secret_key);
     let deadlines = Deadlines { total_without_progress: Duration::from_secs(2), ..Deadlines::default() };
+    let (checksum_mode, payload_signing) = match bare_bodies {
+        true => (ChecksumMode::None, PayloadSigning::Never),
+        false => Default::default(),
+    };
     let config = Config {
         endpoint: Some(server.endpoint()),
         deadlines,
+        checksum_mode,
+        payload_signing,
         limits: limits(),
         ..Config::new(Provider::fixed(credentials))
     };

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use super::body::Pieces;
 use super::{Deadlines, ErrorKind};
 
-pub use outgoing::{Outgoing, Progress};
+pub use outgoing::{Outgoing, Progress, Watch};
 
 /// A reply whose body has not been read yet.
 pub type Incoming = ::http::Response<Pieces>;

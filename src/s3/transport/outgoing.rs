@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -107,7 +107,11 @@ pub struct Progress {
     bytes: AtomicU64,
     ended: AtomicBool,
     source_error: Mutex<Option<String>>,
+    watch: OnceLock<Watch>,
 }
+
+/// Told whenever the socket took bytes of a request's body.
+pub type Watch = Arc<dyn Fn() + Send + Sync>;
 
 const NEVER: u64 = u64::MAX;
 
@@ -120,6 +124,7 @@ impl Progress {
             bytes: AtomicU64::new(0),
             ended: AtomicBool::new(ended),
             source_error: Mutex::new(None),
+            watch: OnceLock::new(),
         }
     }
     fn moved(&self, bytes: u64, ended: bool) {
@@ -128,6 +133,13 @@ impl Progress {
         self.latest.store(now, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.ended.store(ended, Ordering::Relaxed);
+        if let Some(watch) = self.watch.get() {
+            watch();
+        }
+    }
+    /// Once, before the body is sent.
+    pub fn watched_by(&self, watch: &Watch) {
+        let _first = self.watch.set(watch.clone());
     }
     fn fail(&self, error: &io::Error) {
         *self.source_error.lock() = Some(error.to_string());
