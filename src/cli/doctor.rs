@@ -121,7 +121,22 @@ async fn store(client: &Client, options: &Options, bucket: Option<&str>) -> Find
             }
         }
     }
+    findings.push(("clock", clock(client.clock_skew_seconds())));
     findings
+}
+
+/// S3 refuses a signature that is 15 minutes off, which is why requests are signed with the store's time.
+fn clock(skew_seconds: i64) -> Finding {
+    let seconds = skew_seconds.unsigned_abs();
+    let direction = if skew_seconds > 0 { "behind" } else { "ahead of" };
+    match seconds {
+        0 => Good("within a second of the store's".into()),
+        1..=59 => Good(format!("{seconds} s {direction} the store's")),
+        _ => Limited(format!(
+            "{seconds} s {direction} the store's: requests are signed with the store's time all the same, but other tools \
+             may be refused, and times of files disagree; let NTP set it"
+        )),
+    }
 }
 
 async fn credentials(options: &Options) -> Finding {
@@ -227,6 +242,19 @@ async fn object_lock(client: &Client, bucket: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clock_is_a_figure_and_a_direction() {
+        for (skew, expected) in [
+            (0, "within a second of the store's"),
+            (7, "7 s behind the store's"),
+            (-59, "59 s ahead of the store's"),
+            (600, "600 s behind the store's:"),
+        ] {
+            let (Good(text) | Limited(text) | Broken(text)) = clock(skew);
+            assert!(text.starts_with(expected), "{text}");
+        }
+    }
 
     #[test]
     fn kernel_versions_are_read_as_numbers() {
