@@ -1,10 +1,9 @@
-//! Metrics declared once: one line here is the type, the name, the help text and the export.
+//! Metrics declared once: one line here is the type, the name, the documentation and the export (`holdfs status`).
 //!
 //! Counters are process-wide statics, so that no layer has to carry a registry. Reading them is exact per
 //! counter and unsynchronised between counters.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
@@ -13,28 +12,24 @@ use serde_json::{Map, Value};
 /// Only ever grows.
 pub struct Counter {
     name: &'static str,
-    help: &'static str,
     value: AtomicU64,
 }
 
 /// Goes up and down.
 pub struct Gauge {
     name: &'static str,
-    help: &'static str,
     value: AtomicU64,
 }
 
-/// One counter for each value of a label; values are names from the code, so their number is bounded.
+/// One counter for each label; labels are names from the code, so their number is bounded.
 pub struct Family {
     name: &'static str,
-    help: &'static str,
-    label: &'static str,
     values: RwLock<BTreeMap<&'static str, AtomicU64>>,
 }
 
 impl Counter {
-    const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, value: AtomicU64::new(0) }
+    const fn new(name: &'static str) -> Self {
+        Self { name, value: AtomicU64::new(0) }
     }
     pub fn add(&self, amount: u64) {
         self.value.fetch_add(amount, Ordering::Relaxed);
@@ -45,8 +40,8 @@ impl Counter {
 }
 
 impl Gauge {
-    const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, value: AtomicU64::new(0) }
+    const fn new(name: &'static str) -> Self {
+        Self { name, value: AtomicU64::new(0) }
     }
     pub fn add(&self, amount: u64) {
         self.value.fetch_add(amount, Ordering::Relaxed);
@@ -60,8 +55,8 @@ impl Gauge {
 }
 
 impl Family {
-    const fn new(name: &'static str, help: &'static str, label: &'static str) -> Self {
-        Self { name, help, label, values: RwLock::new(BTreeMap::new()) }
+    const fn new(name: &'static str) -> Self {
+        Self { name, values: RwLock::new(BTreeMap::new()) }
     }
     pub fn add(&self, label: &'static str, amount: u64) {
         if let Some(value) = self.values.read().get(label) {
@@ -75,38 +70,24 @@ impl Family {
     }
 }
 
-/// What both exports need of a metric.
+/// What the export needs of a metric.
 trait Metric: Sync {
-    fn prometheus(&self, text: &mut String);
     fn json(&self, object: &mut Map<String, Value>);
 }
 
 impl Metric for Counter {
-    fn prometheus(&self, text: &mut String) {
-        write_plain(text, self.name, self.help, "counter", self.value());
-    }
     fn json(&self, object: &mut Map<String, Value>) {
         object.insert(self.name.into(), self.value().into());
     }
 }
 
 impl Metric for Gauge {
-    fn prometheus(&self, text: &mut String) {
-        write_plain(text, self.name, self.help, "gauge", self.value());
-    }
     fn json(&self, object: &mut Map<String, Value>) {
         object.insert(self.name.into(), self.value().into());
     }
 }
 
 impl Metric for Family {
-    fn prometheus(&self, text: &mut String) {
-        write_head(text, self.name, self.help, "counter");
-        for (label, value) in self.values.read().iter() {
-            let value = value.load(Ordering::Relaxed);
-            append(text, format_args!("holdfs_{}{{{}=\"{label}\"}} {value}\n", self.name, self.label));
-        }
-    }
     fn json(&self, object: &mut Map<String, Value>) {
         let values = self.values.read();
         let pairs =
@@ -115,29 +96,16 @@ impl Metric for Family {
     }
 }
 
-fn write_plain(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
-    write_head(text, name, help, kind);
-    append(text, format_args!("holdfs_{name} {value}\n"));
-}
-
-fn write_head(text: &mut String, name: &str, help: &str, kind: &str) {
-    append(text, format_args!("# HELP holdfs_{name} {help}\n# TYPE holdfs_{name} {kind}\n"));
-}
-
-fn append(text: &mut String, what: std::fmt::Arguments<'_>) {
-    text.write_fmt(what).expect("writing to a String cannot fail");
-}
-
 macro_rules! metrics {
-    ($($ident:ident: $kind:ident($name:literal, $help:literal $(, $label:literal)?);)*) => {
-        $(#[doc = $help] pub static $ident: $kind = $kind::new($name, $help $(, $label)?);)*
+    ($($ident:ident: $kind:ident($name:literal, $help:literal);)*) => {
+        $(#[doc = $help] pub static $ident: $kind = $kind::new($name);)*
         static ALL: &[&dyn Metric] = &[$(&$ident),*];
     };
 }
 
 metrics! {
-    REQUESTS: Family("s3_requests_total", "Requests sent to the store, each attempt counted.", "operation");
-    REQUEST_ERRORS: Family("s3_request_errors_total", "Attempts that failed, by operation.", "operation");
+    REQUESTS: Family("s3_requests_total", "Requests sent to the store, by operation, each attempt counted.");
+    REQUEST_ERRORS: Family("s3_request_errors_total", "Attempts that failed, by operation.");
     RETRIES: Counter("s3_retries_total", "Attempts beyond the first.");
     BYTES_RECEIVED: Counter("s3_bytes_received_total", "Bytes of bodies received from the store.");
     BYTES_SENT: Counter("s3_bytes_sent_total", "Bytes of bodies sent to the store.");
@@ -149,13 +117,6 @@ metrics! {
     READ_EVICTED_UNREAD: Counter("read_evicted_unread_total", "Blocks fetched ahead and evicted before they were read.");
     READ_CACHED_BYTES: Gauge("read_cached_bytes", "Bytes of blocks in memory.");
     PANICS: Counter("panics_total", "Tasks and handlers that panicked.");
-}
-
-/// Prometheus' text format.
-pub fn prometheus() -> String {
-    let mut text = String::new();
-    ALL.iter().for_each(|metric| metric.prometheus(&mut text));
-    text
 }
 
 /// One member per metric; a family is an object by label.
@@ -170,22 +131,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_is_exported_both_ways() {
+    fn every_metric_is_exported_under_a_name_of_its_own() {
         REQUESTS.add("TestOperation", 2);
         RETRIES.add(1);
-        let (text, json) = (prometheus(), json());
-        assert!(text.contains("# TYPE holdfs_s3_requests_total counter\n"), "{text}");
-        assert!(text.contains("holdfs_s3_requests_total{operation=\"TestOperation\"} 2\n"), "{text}");
-        assert!(text.contains("# TYPE holdfs_read_cached_bytes gauge\n"), "{text}");
+        let json = json();
         assert_eq!(json["s3_requests_total"]["TestOperation"], 2);
         assert!(json["s3_retries_total"].as_u64().unwrap() >= 1);
+        assert!(json["read_cached_bytes"].is_u64());
         assert_eq!(json.as_object().unwrap().len(), ALL.len());
-    }
-
-    #[test]
-    fn names_are_unique_and_end_as_prometheus_asks() {
-        let text = prometheus();
-        let counters = text.lines().filter(|line| line.starts_with("# TYPE") && line.ends_with("counter"));
-        counters.for_each(|line| assert!(line.contains("_total "), "{line}"));
     }
 }
