@@ -10,8 +10,9 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::given::{Given, take_headers};
 use super::multipart::part_number;
-use super::object::{check_about, found_unless, parse_tags, refuse_acl, refuse_encryption, storage_class};
+use super::object::{check_about, found_unless, refuse_encryption};
 use super::receive::Digests;
 use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored, timestamp};
@@ -65,14 +66,9 @@ impl Api {
     ) -> S3Result<S3Response<CopyObjectOutput>> {
         let ignored = ignored(&request);
         let (mut input, headers) = (request.input, request.headers);
-        refuse_encryption(input.server_side_encryption.as_ref(), input.sse_customer_algorithm.as_deref())?;
-        refuse_acl(input.acl.as_ref())?;
+        let changes = changes_something(&input);
+        let Given { about: given, lock: asked } = take_headers!(input).understand()?;
         let conditions = found_unless(wire::write_conditions(&headers)?, ignored);
-        let asked = wire::asked_lock(
-            input.object_lock_mode.as_ref(),
-            input.object_lock_retain_until_date.as_ref(),
-            input.object_lock_legal_hold_status.as_ref(),
-        )?;
         let source = self.source(input.copy_source.clone(), &headers, ignored)?;
         let size = source.object().content.len();
         if size > self.store.limits.copy_bytes_max {
@@ -82,8 +78,11 @@ impl Api {
             );
             return Err(Refusal::request(message).into());
         }
-        refuse_vain(&input, &source)?;
-        let about = about_copy(&mut input, &source.object().about)?;
+        let onto_itself = input.bucket == source.bucket && input.key == source.key && !source.named;
+        if onto_itself && !changes {
+            return Err(vain().into());
+        }
+        let about = about_copy(&input, given, &source.object().about);
         check_about(&about, &self.store.limits)?;
         let algorithm =
             input.checksum_algorithm.as_ref().map(|name| wire::algorithm(name.as_str())).transpose()?;
@@ -211,51 +210,33 @@ fn replaces_metadata(input: &CopyObjectInput) -> bool {
 }
 
 /// A copy of an object onto itself must change something.
-fn refuse_vain(input: &CopyObjectInput, source: &Source) -> Result<(), Refusal> {
-    let onto_itself = input.bucket == source.bucket && input.key == source.key && !source.named;
-    let changes = replaces_metadata(input)
+fn changes_something(input: &CopyObjectInput) -> bool {
+    replaces_metadata(input)
         || input.storage_class.is_some()
         || input.website_redirect_location.is_some()
-        || input.server_side_encryption.is_some();
-    if !onto_itself || changes {
-        return Ok(());
-    }
-    Err(Refusal::request(
+        || input.server_side_encryption.is_some()
+}
+
+fn vain() -> Refusal {
+    Refusal::request(
         "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
          metadata, storage class, website redirect location or encryption attributes.",
-    ))
+    )
 }
 
 /// Storage class and redirect are never taken from the source.
-fn about_copy(input: &mut CopyObjectInput, source: &About) -> Result<About, Refusal> {
+fn about_copy(input: &CopyObjectInput, given: About, source: &About) -> About {
     let replaces_tags = input
         .tagging_directive
         .as_ref()
         .is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
-    let tags = match (replaces_tags, input.tagging.take()) {
-        (false, _) => source.tags.clone(),
-        (true, header) => parse_tags(&header.unwrap_or_default())?,
-    };
-    let described = if replaces_metadata(input) {
-        About {
-            content_type: input.content_type.take(),
-            cache_control: input.cache_control.take(),
-            content_disposition: input.content_disposition.take(),
-            content_encoding: input.content_encoding.take(),
-            content_language: input.content_language.take(),
-            expires: input.expires.take().as_ref().map(wire::system_time),
-            metadata: input.metadata.take().into_iter().flatten().collect(),
-            ..About::default()
-        }
-    } else {
-        source.clone()
-    };
-    Ok(About {
-        website_redirect: input.website_redirect_location.take(),
-        storage_class: storage_class(input.storage_class.take())?,
-        tags,
+    let described = if replaces_metadata(input) { given.clone() } else { source.clone() };
+    About {
+        website_redirect: given.website_redirect,
+        storage_class: given.storage_class,
+        tags: if replaces_tags { given.tags } else { source.tags.clone() },
         ..described
-    })
+    }
 }
 
 /// `bytes=first-last`, wholly within the source.

@@ -8,6 +8,7 @@ mod attributes;
 mod bucket;
 mod copy;
 mod delete;
+mod given;
 mod integrity;
 mod listing;
 mod multipart;

@@ -10,10 +10,9 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
+use super::given::{Given, take_headers};
 use super::integrity::{Claims, decode_checksum};
-use super::object::{
-    check_about, found_unless, parse_tags, refuse_acl, refuse_encryption, storage_class, stored_encoding,
-};
+use super::object::{check_about, found_unless, refuse_encryption};
 use super::receive::{Received, Terms, receive};
 use super::wire::{self, shown_version};
 use super::{Api, ignored, owner, timestamp};
@@ -22,7 +21,7 @@ use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::Choice;
 use crate::embedded::storage::multipart::{Expected, ListedPart, Part, Start};
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::{About, Tags};
+use crate::embedded::storage::version::About;
 
 pub(super) fn part_number(number: i32, limits: &Limits) -> Result<u32, Refusal> {
     let number = u32::try_from(number).ok().filter(|number| (1..=limits.parts_max).contains(number));
@@ -40,15 +39,10 @@ impl Api {
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let mut input = request.input;
-        refuse_encryption(input.server_side_encryption.as_ref(), input.sse_customer_algorithm.as_deref())?;
-        refuse_acl(input.acl.as_ref())?;
-        let about = Box::new(about_upload(&mut input, &self.store.limits)?);
+        let Given { about, lock: asked } = take_headers!(input).understand()?;
+        check_about(&about, &self.store.limits)?;
+        let about = Box::new(about);
         let choice = choice(&input)?;
-        let asked = wire::asked_lock(
-            input.object_lock_mode.as_ref(),
-            input.object_lock_retain_until_date.as_ref(),
-            input.object_lock_legal_hold_status.as_ref(),
-        )?;
         let key = input.key.clone();
         let start = self
             .store
@@ -264,21 +258,4 @@ fn require_part_checksums(start: &Start, listed: &[ListedPart]) -> Result<(), Re
         choice.algorithm.name().to_lowercase(),
         bare.number
     )))
-}
-
-fn about_upload(input: &mut CreateMultipartUploadInput, limits: &Limits) -> Result<About, Refusal> {
-    let about = About {
-        content_type: input.content_type.take(),
-        cache_control: input.cache_control.take(),
-        content_disposition: input.content_disposition.take(),
-        content_encoding: stored_encoding(input.content_encoding.take()),
-        content_language: input.content_language.take(),
-        expires: input.expires.take().as_ref().map(wire::system_time),
-        website_redirect: input.website_redirect_location.take(),
-        storage_class: storage_class(input.storage_class.take())?,
-        metadata: input.metadata.take().into_iter().flatten().collect(),
-        tags: input.tagging.take().map_or_else(|| Ok(Tags::new()), |header| parse_tags(&header))?,
-    };
-    check_about(&about, limits)?;
-    Ok(about)
 }

@@ -12,6 +12,7 @@ use s3s::dto::{
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError};
 
+use super::given::{Given, take_headers};
 use super::integrity::Claims;
 use super::receive::{Received, Terms, receive};
 use super::wire::{self, shown_version};
@@ -121,14 +122,12 @@ impl Api {
         if input.write_offset_bytes.is_some() {
             return Err(Refusal::not_implemented("Appending to an object is not implemented").into());
         }
-        refuse_encryption(input.server_side_encryption.as_ref(), input.sse_customer_algorithm.as_deref())?;
-        refuse_acl(input.acl.as_ref())?;
-        let about = about_put(&mut input, &self.store.limits)?;
+        let Given { about, lock: asked } = take_headers!(input).understand()?;
+        check_about(&about, &self.store.limits)?;
         let claims = Claims::read(&headers)?;
         if claims.length.is_none() {
             return Err(S3ErrorCode::MissingContentLength.into());
         }
-        let asked = asked_lock(&input)?;
         let conditions = wire::write_conditions(&headers).map(|found| found_unless(found, ignored))?;
         let early = headers.contains_key(http::header::EXPECT);
         let locks = self.store.read(&input.bucket, |bucket| {
@@ -169,14 +168,6 @@ pub(super) fn found_unless(
     ignored: Ignored,
 ) -> crate::embedded::storage::condition::WriteConditions {
     if ignored.conditions { Default::default() } else { conditions }
-}
-
-fn asked_lock(input: &PutObjectInput) -> Result<crate::embedded::storage::version::Lock, Refusal> {
-    wire::asked_lock(
-        input.object_lock_mode.as_ref(),
-        input.object_lock_retain_until_date.as_ref(),
-        input.object_lock_legal_hold_status.as_ref(),
-    )
 }
 
 fn whole_checksum(received: &Received, algorithm: Algorithm) -> Result<Checksum, Refusal> {
@@ -382,23 +373,6 @@ pub(super) fn refuse_acl(acl: Option<&ObjectCannedACL>) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(400, "AccessControlListNotSupported", "The bucket does not allow ACLs"))
-}
-
-fn about_put(input: &mut PutObjectInput, limits: &Limits) -> Result<About, Refusal> {
-    let about = About {
-        content_type: input.content_type.take(),
-        cache_control: input.cache_control.take(),
-        content_disposition: input.content_disposition.take(),
-        content_encoding: stored_encoding(input.content_encoding.take()),
-        content_language: input.content_language.take(),
-        expires: input.expires.take().as_ref().map(wire::system_time),
-        website_redirect: input.website_redirect_location.take(),
-        storage_class: storage_class(input.storage_class.take())?,
-        metadata: input.metadata.take().into_iter().flatten().collect(),
-        tags: input.tagging.take().map_or_else(|| Ok(Tags::new()), |header| parse_tags(&header))?,
-    };
-    check_about(&about, limits)?;
-    Ok(about)
 }
 
 /// `aws-chunked` was an encoding of the transfer.
