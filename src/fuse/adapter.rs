@@ -493,9 +493,6 @@ fn fill(full: bool) -> Fill {
 }
 
 fn add_plus(reply: &mut ReplyDirectoryPlus, entry: &DirectoryEntryPlus<'_>) -> Fill {
-    let found = &entry.entry;
-    let ttl = found.attr_ttl.min(found.entry_ttl);
-    let attributes = convert::attributes(&found.attr);
-    let generation = fuser::Generation(found.generation);
-    fill(reply.add(INodeNo(found.node.0), entry.cookie, entry.name, &ttl, &attributes, generation))
+    let (ttl, attributes, generation) = convert::entry(&entry.entry);
+    fill(reply.add(INodeNo(entry.entry.node.0), entry.cookie, entry.name, &ttl, &attributes, generation))
 }

@@ -1,10 +1,12 @@
 //! Types of the kernel's protocol and of the file system, turned into each other.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
-use fuser::{FileAttr, FileType, FopenFlags, INodeNo, TimeOrNow};
+use fuser::{FileAttr, FileType, FopenFlags, Generation, INodeNo, TimeOrNow};
 
-use crate::fs::{Attr, Caller, FileKind, NodeId, OpenFlags, Opened, SetAttr, SetTime, SetXattr, Whence};
+use crate::fs::{
+    Attr, Caller, EntryReply, FileKind, NodeId, OpenFlags, Opened, SetAttr, SetTime, SetXattr, Whence,
+};
 
 /// `st_blksize`: what cp and cat read and write at a time; one READ or WRITE request carries as much.
 const BLOCK_SIZE_BYTES: u32 = 1 << 20;
@@ -47,6 +49,13 @@ pub fn attributes(attr: &Attr) -> FileAttr {
         blksize: BLOCK_SIZE_BYTES,
         flags: 0,
     }
+}
+
+/// The entry in the kernel's words, with one time to live for name and attributes: the shorter never shows anything
+/// too old.
+pub fn entry(entry: &EntryReply) -> (Duration, FileAttr, Generation) {
+    let ttl = entry.attr_ttl.min(entry.entry_ttl);
+    (ttl, attributes(&entry.attr), Generation(entry.generation))
 }
 
 /// A LOOKUP that answers with node 0 lets the kernel remember that the name is absent.

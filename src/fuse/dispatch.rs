@@ -110,8 +110,8 @@ answers!(fuser::ReplyEntry, Lookup, |self, lookup| match lookup {
 });
 
 fn entry_found(reply: fuser::ReplyEntry, entry: &EntryReply) {
-    let attributes = convert::attributes(&entry.attr);
-    reply.entry_with_ttls(&entry.attr_ttl, &entry.entry_ttl, &attributes, Generation(entry.generation));
+    let (_, attributes, generation) = convert::entry(entry);
+    reply.entry_with_ttls(&entry.attr_ttl, &entry.entry_ttl, &attributes, generation);
 }
 
 /// OPEN and OPENDIR: the answer depends on how the file is opened.
@@ -128,10 +128,8 @@ impl Answer<Opened> for OpenReply<fuser::ReplyOpen> {
 
 impl Answer<(EntryReply, Opened)> for OpenReply<fuser::ReplyCreate> {
     fn give(self, (entry, opened): (EntryReply, Opened)) {
-        // One time to live for both: the shorter never shows anything too old.
-        let ttl = entry.attr_ttl.min(entry.entry_ttl);
+        let (ttl, attributes, generation) = convert::entry(&entry);
         let handle = FileHandle(opened.handle.0);
-        let (attributes, generation) = (convert::attributes(&entry.attr), Generation(entry.generation));
         self.0.created(&ttl, &attributes, generation, handle, convert::opened(&opened, self.1));
     }
     fn refuse(self, errno: Errno) {
