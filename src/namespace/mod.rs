@@ -376,6 +376,17 @@ impl Namespace {
         self.tree.lock().insert(parent, name, new, standing)
     }
 
+    /// This mount made a directory at the store, under a key below which there was nothing: for the time to live,
+    /// only what it puts there itself is there, and no name has to be asked for.
+    pub fn made_directory(&self, parent: &Arc<Node>, name: &str, new: NewNode) -> Arc<Node> {
+        let node = self.inserted(parent, name, new, Standing::Stored);
+        if !self.options.ttl.is_zero() {
+            self.tree.lock().keep_new(&node);
+            self.set_flag(&node, false);
+        }
+        node
+    }
+
     /// This mount removed a name; the node, if known, lives on without one.
     pub fn removed(&self, parent: &Arc<Node>, name: &str, standing: Standing) -> Option<Arc<Node>> {
         self.tree.lock().remove(parent, name, standing)

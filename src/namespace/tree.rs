@@ -146,7 +146,7 @@ impl Tree {
     fn known_from_pages(&mut self, parent: &Arc<Node>, name: &str) -> Known {
         let Some(found) = self.pages.find(parent.id(), name) else { return Known::Unknown };
         let age = self.clock.now().saturating_duration_since(found.at);
-        let ttl = if found.entry.is_some() { self.ttl } else { self.absent_ttl() };
+        let ttl = if found.entry.is_some() || found.of_new_directory { self.ttl } else { self.absent_ttl() };
         let left = ttl.saturating_sub(age);
         if left.is_zero() || parent.moved() > found.moment {
             return Known::Unknown;
@@ -537,6 +537,15 @@ impl Tree {
         }
         let asked = Asked { began: self.timeline.resume(page.moment), at: page.at };
         Some((page.clone(), asked))
+    }
+
+    /// This mount has just made the directory; that nothing was there may have been known for a moment already.
+    pub fn keep_new(&mut self, directory: &Node) {
+        let asked = self.ask();
+        if let Some(at) = asked.at.checked_sub(self.absent_ttl()) {
+            let page = Page::of_new_directory(asked.moment(), at);
+            self.keep_page(directory, Arc::new(page));
+        }
     }
 
     pub fn keep_page(&mut self, directory: &Node, page: Arc<Page>) {

@@ -154,8 +154,8 @@ async fn an_unlinked_new_file_does_not_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_is_renamed_with_everything_below_it() {
     let world = World::new(Kind::Plain).await;
-    world.mkdir("d").await.expect("makes");
-    world.mkdir("d/sub").await.expect("makes");
+    world.put("d/", "").await;
+    world.put("d/sub/", "").await;
     for n in 0..40 {
         world.put(&format!("d/sub/f{n:02}"), format!("{n}")).await;
     }

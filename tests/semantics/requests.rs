@@ -1,5 +1,7 @@
 //! What work costs: requests are money and, at 30 ms each, time.
 
+use std::time::Duration;
+
 use holdfs::fs::{DirectoryEntryPlus, Fill, NodeId};
 
 use super::world::{Kind, World};
@@ -63,6 +65,38 @@ async fn reading_small_files_in_order_costs_a_request_a_file() {
         })
         .await;
     assert!(total(&requests) <= 310, "{requests:?}");
+}
+
+/// `cp -r` looks every name up before it makes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_into_a_new_directory_costs_a_request_each() {
+    let world = World::new(Kind::Plain).await;
+    world.mkdir("d").await.expect("makes");
+    let ((), requests) = world
+        .requests(async {
+            for n in 0..20 {
+                world.write(&format!("d/f{n}"), b"x").await.expect("writes");
+            }
+            assert!(world.node("d/sub").await.is_none());
+            world.mkdir("d/sub").await.expect("makes");
+            world.write("d/sub/f", b"x").await.expect("writes");
+            assert_eq!(world.list("d").await.len(), 21);
+        })
+        .await;
+    assert_eq!(requests, [("PutObject".to_owned(), 22)]);
+    assert_eq!(world.keys().await.len(), 23);
+}
+
+/// What others put there is seen when the time to live is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_directory_is_believed_to_be_ours_alone_for_the_time_to_live() {
+    let ttl = Duration::from_millis(1500);
+    let world = World::with(Kind::Plain, |options| options.ttl = ttl).await;
+    world.mkdir("d").await.expect("makes");
+    world.put("d/theirs", "x").await;
+    tokio::time::sleep(ttl).await;
+    assert!(world.node("d/theirs").await.is_some());
+    assert_eq!(world.list("d").await, ["theirs"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use crate::fs::{
     Caller, DirectoryEntry, DirectoryEntryPlus, EntryReply, Error, ErrorKind, FileKind, FileSystem, Fill,
     HandleId, NodeId, Opened, Result, posix,
 };
-use crate::namespace::{self, Batch, Directory, NewNode, Node, Standing};
+use crate::namespace::{self, Batch, Directory, NewNode, Node};
 use crate::s3::ops::{NewObject, WriteCondition};
 
 /// Cookies of `.` and `..`; the namespace's begin after them.
@@ -35,7 +35,7 @@ impl FileSystem {
         let marker =
             self.store_marker(&key, object, WriteCondition::Absent).await.map_err(exists_if_refused)?;
         let new = NewNode { attributes, object: Some(marker) };
-        let node = self.namespace.inserted(&parent, text_of(name)?, new, Standing::Stored);
+        let node = self.namespace.made_directory(&parent, text_of(name)?, new);
         Ok(self.entry(&node))
     }
 

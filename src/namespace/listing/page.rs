@@ -51,6 +51,8 @@ pub struct Page {
     pub marker: Option<Version>,
     /// The flag object, where this page would show it.
     pub flag: Option<bool>,
+    /// Never listed: this mount has just made the directory, and found nothing there before.
+    pub of_new_directory: bool,
     /// When the question began, in the order of local changes and by the clock.
     pub moment: Moment,
     pub at: Instant,
@@ -91,6 +93,22 @@ pub struct Scope<'a> {
 }
 
 impl Page {
+    /// The only page of a directory that this mount has just made.
+    pub fn of_new_directory(moment: Moment, at: Instant) -> Self {
+        Self {
+            after: None,
+            upto: None,
+            token: None,
+            entries: Vec::new(),
+            hidden: Hidden::default(),
+            marker: None,
+            flag: Some(false),
+            of_new_directory: true,
+            moment,
+            at,
+        }
+    }
+
     pub fn read(scope: Scope<'_>, output: &ListObjectsV2Output) -> Self {
         let mut raw = in_order(scope.prefix, output);
         let after = scope.after.as_deref().map(Position::of_key);
@@ -106,6 +124,7 @@ impl Page {
             hidden: Hidden::default(),
             marker: None,
             flag: None,
+            of_new_directory: false,
             moment: scope.moment,
             at: scope.at,
         };

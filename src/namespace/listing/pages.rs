@@ -25,6 +25,7 @@ pub struct Pages {
 #[derive(Debug)]
 pub struct Found {
     pub entry: Option<Entry>,
+    pub of_new_directory: bool,
     pub moment: Moment,
     pub at: Instant,
 }
@@ -52,12 +53,22 @@ impl Pages {
         let as_directory = Position { name, slash: true };
         let late = self.covering(directory, as_directory)?;
         if let Some(entry) = late.entry(as_directory) {
-            return Some(Found { entry: Some(entry.clone()), moment: late.moment, at: late.at });
+            return Some(Found {
+                entry: Some(entry.clone()),
+                of_new_directory: late.of_new_directory,
+                moment: late.moment,
+                at: late.at,
+            });
         }
         let as_file = Position { name, slash: false };
         let early = self.covering(directory, as_file)?;
         let entry = early.entry(as_file).cloned();
-        Some(Found { entry, moment: early.moment.min(late.moment), at: early.at.min(late.at) })
+        Some(Found {
+            entry,
+            of_new_directory: early.of_new_directory && late.of_new_directory,
+            moment: early.moment.min(late.moment),
+            at: early.at.min(late.at),
+        })
     }
 
     /// Up to `count` entries that follow a file, of pages that lie back to back.
