@@ -12,3 +12,4 @@ mod foreign;
 mod locks;
 mod names;
 mod requests;
+mod storm;
