@@ -56,17 +56,16 @@ mod tests {
     async fn bytes_that_move_keep_a_wait_alive_and_silence_ends_it() {
         let progress = Progress::new(Clock::system());
         let (sender, mut changed) = watch::channel(());
-        let moving = progress.clone();
         let begun = Instant::now();
-        let mover = tokio::spawn(async move {
+        let mover = async {
             for _ in 0..10 {
                 tokio::time::sleep(SHORT / 3).await;
-                moving.moved();
+                progress.moved();
             }
-        });
-        assert_eq!(progress.changed(&mut changed, SHORT).await, Err(Stalled));
+        };
+        let (stalled, ()) = tokio::join!(progress.changed(&mut changed, SHORT), mover);
+        assert_eq!(stalled, Err(Stalled));
         assert!(begun.elapsed() > SHORT * 3, "{:?}", begun.elapsed());
-        mover.await.expect("ends");
         sender.send_replace(());
         assert_eq!(progress.changed(&mut changed, SHORT).await, Ok(()));
     }

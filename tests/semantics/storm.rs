@@ -138,10 +138,13 @@ async fn storm(world: World) {
         }
     }
     let world = Arc::new(world);
-    let tasks: Vec<_> = (0..TASKS).map(|n| tokio::spawn(task(world.clone(), n))).collect();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..TASKS {
+        tasks.spawn(task(world.clone(), n));
+    }
     let mut model = Model::new();
-    for task in tasks {
-        model.extend(task.await.expect("no task fails"));
+    while let Some(done) = tasks.join_next().await {
+        model.extend(done.expect("no task fails"));
     }
     world.server.faults().clear();
     assert_eq!(world.fs.drain(Duration::from_secs(5)).await, 0);
