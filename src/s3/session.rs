@@ -107,7 +107,7 @@ async fn open(shared: &Shared, bucket: &str, deadlines: Deadlines) -> Result<Cre
         needs_checksum: false,
     };
     let (streamed, payload, replay) = (false, Payload::Document, Replay::Idempotent);
-    let call = Call { name: NAME, streamed, payload, replay, request: &request };
+    let call = Call { name: NAME, streamed, payload, replay, request: &request, watch: None };
     let mut found = None;
     let mut decode = |reply: Reply| {
         found = Some(decode(reply)?);
