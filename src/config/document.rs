@@ -23,8 +23,8 @@ named by `--profile` is the only place then:
 1. the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, MinIO's `MINIO_ACCESS_KEY` and
    `MINIO_SECRET_KEY` (or `MINIO_ROOT_USER` and `MINIO_ROOT_PASSWORD`), IBM's `IBM_API_KEY_ID`;
 2. a role with a token in a file: `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`;
-3. the profile: a role (which goes before 2), a web identity, single sign-on after `aws sso login`, keys,
-   `credential_process`, an IBM API key;
+3. the profile: a role (which goes before 2), a web identity, single sign-on after `aws sso login`,
+   keys, a session of `aws login`, `credential_process`, an IBM API key;
 4. files of other tools: boto's, an alias of MinIO's `mc` (`MINIO_ALIAS`), IBM's `~/.bluemix/cos_credentials`;
 5. the service beside a container, then that of a virtual machine.
 

@@ -140,12 +140,13 @@ pub(super) async fn call_patiently(
     Err(failed)
 }
 
-/// What a service says, without what we said to it: a server may repeat what it was sent.
+/// What a service says, without what we said to it: a server may repeat what it was sent, as it was sent.
 pub(super) fn without(text: &str, secrets: &[&Secret]) -> String {
     secrets
         .iter()
         .filter(|secret| !secret.expose().is_empty())
-        .fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "[redacted]"))
+        .flat_map(|secret| [secret.expose().to_owned(), canonical::encode_component(secret.expose())])
+        .fold(text.to_owned(), |text, secret| text.replace(&secret, "[redacted]"))
 }
 
 /// Paths and queries of such addresses can be secrets themselves.

@@ -39,6 +39,11 @@ struct Document {
     expires_in: u64,
 }
 
+#[derive(serde::Deserialize)]
+struct Delegated {
+    delegated_refresh_token: String,
+}
+
 #[derive(Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Refusal {
@@ -73,8 +78,28 @@ impl ApiKey {
         self.exchange(&[("grant_type", BY_KEY), ("apikey", self.key.expose())]).await
     }
     async fn exchange(&self, form: &[(&str, &str)]) -> Result<Credentials, Error> {
-        let form: Vec<_> = form.iter().copied().chain([("response_type", "cloud_iam")]).collect();
-        let body = fetch::form(&form);
+        let document: Document = self.post(form, &[("response_type", "cloud_iam")]).await?;
+        *self.refresh.lock() = document.refresh_token.filter(|token| is_token(token)).map(Secret::new);
+        let expires = SystemTime::now() + Duration::from_secs(document.expires_in);
+        Ok(Credentials { expires: Some(expires), ..Credentials::bearer(Secret::new(document.access_token)) })
+    }
+
+    /// A refresh token that other clients of the identity service may use in our name, for six days (Aspera).
+    pub async fn delegated_token(&self, receivers: &[&str]) -> Result<Secret, Error> {
+        let receivers = receivers.join(",");
+        let kind =
+            [("response_type", "delegated_refresh_token"), ("receiver_client_ids", receivers.as_str())];
+        let by_key = [("grant_type", BY_KEY), ("apikey", self.key.expose())];
+        let delegated: Delegated = self.post(&by_key, &kind).await?;
+        Ok(Secret::new(delegated.delegated_refresh_token))
+    }
+
+    async fn post<T: serde::de::DeserializeOwned>(
+        &self,
+        form: &[(&str, &str)],
+        kind: &[(&str, &str)],
+    ) -> Result<T, Error> {
+        let body = fetch::form(&[form, kind].concat());
         let answer = fetch::call_patiently(&self.reach, "IBM's identity service", || {
             Ok((Method::POST, self.endpoint.clone(), headers(), body.clone()))
         })
@@ -88,11 +113,7 @@ impl ApiKey {
             return Err(wrong(format!("refused: {}: {}", answer.status, what.trim())));
         }
         // The parser's own message could quote a token.
-        let document: Document =
-            serde_json::from_slice(&answer.body).map_err(|_| wrong("answered without a token".to_owned()))?;
-        *self.refresh.lock() = document.refresh_token.filter(|token| is_token(token)).map(Secret::new);
-        let expires = SystemTime::now() + Duration::from_secs(document.expires_in);
-        Ok(Credentials { expires: Some(expires), ..Credentials::bearer(Secret::new(document.access_token)) })
+        serde_json::from_slice(&answer.body).map_err(|_| wrong("answered without a token".to_owned()))
     }
 }
 
@@ -231,6 +252,19 @@ mod tests {
         assert!(error.to_string().contains("BXNIM0415E Provided API key [redacted]"), "{error}");
         let server = Server::answering([Answer::new(200, &[], r#"{"access_token":{"canary":1}}"#)]).await;
         assert_silent(&key(&server).fetch().await.expect_err("no token"));
+    }
+
+    #[tokio::test]
+    async fn a_token_can_be_delegated() {
+        let server =
+            Server::answering([Answer::new(200, &[], r#"{"delegated_refresh_token":"canary-d"}"#)]).await;
+        let token = key(&server).delegated_token(&["one", "two"]).await.expect("a token");
+        assert_eq!(token.expose(), "canary-d");
+        assert_eq!(
+            String::from_utf8_lossy(&server.heard()[0].body),
+            "apikey=canary-key&grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey&\
+             receiver_client_ids=one%2Ctwo&response_type=delegated_refresh_token"
+        );
     }
 
     #[test]

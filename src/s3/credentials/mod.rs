@@ -10,16 +10,20 @@
 
 mod chain;
 mod container;
+mod dpop;
 pub mod environment;
 pub mod federated;
 mod fetch;
 pub mod ibm;
 mod instance;
 mod legacy;
+pub mod login;
 pub mod minio;
 pub mod process;
 pub mod profile;
 pub mod role;
+#[cfg(test)]
+mod silence;
 pub mod sso;
 pub mod sts;
 mod way;

@@ -97,6 +97,8 @@ impl Service {
         keys: Option<&Credentials>,
         secrets: &[&Secret],
     ) -> Result<Credentials, Error> {
+        let mut secrets = secrets.to_vec();
+        secrets.extend(keys.and_then(|keys| keys.session_token.as_ref()));
         form.extend([("Action", action), ("Version", VERSION)]);
         let body = fetch::form(&form);
         let what = format!("{action} of the token service");
@@ -107,7 +109,7 @@ impl Service {
         .await?;
         match answer.status.is_success() {
             true => parse(action, &answer.body).map_err(|why| self.about(action, &why)),
-            false => Err(self.refused(action, answer.status, &answer.body, secrets)),
+            false => Err(self.refused(action, answer.status, &answer.body, &secrets)),
         }
     }
     fn sealed(&self, body: &[u8], keys: Option<&Credentials>) -> Result<(String, HeaderMap), Error> {

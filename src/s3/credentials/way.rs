@@ -2,7 +2,8 @@
 //!
 //! [`of`] reads it from the properties, source profiles included, and asks nobody: a loop, a missing half or a code
 //! that only people have is found before anything is sent. [`Way::fetch`] then goes the way. In one profile a role
-//! goes before a web identity, then single sign-on, keys of the credentials file, a command, keys of the config file.
+//! goes before a web identity, then single sign-on, keys of the credentials file, a login session, a command, keys of
+//! the config file.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use super::federated::{Federated, Grant, TokenFile};
 use super::fetch::Reach;
 use super::ibm::ApiKey;
 use super::instance::Instance;
+use super::login::Login;
 use super::process::Process;
 use super::profile::{Profiles, Section};
 use super::role::AssumeRole;
@@ -35,6 +37,7 @@ pub enum Way {
     },
     WebIdentity(Federated),
     Sso(Sso),
+    Login(Login),
     Process(Process),
     ApiKey(ApiKey),
     /// What a role's `credential_source` can name.
@@ -66,6 +69,7 @@ impl Way {
                 }
                 Self::WebIdentity(source) => source.fetch().await,
                 Self::Sso(source) => source.fetch().await,
+                Self::Login(source) => source.fetch().await,
                 Self::Process(source) => source.fetch().await,
                 Self::ApiKey(source) => source.fetch().await,
                 Self::Environment => environment::credentials(environment).ok_or_else(|| none("Environment")),
@@ -142,9 +146,22 @@ impl Search<'_> {
         if let Some(sso) = self.sso(name, section)? {
             return Ok(Some(Way::Sso(sso)));
         }
-        match section.get("credential_process") {
-            Some(line) if !shared => Process::new(line).map(|process| Some(Way::Process(process))),
-            _ => Ok(keys),
+        match (section.get("login_session"), section.get("credential_process")) {
+            _ if shared => Ok(keys),
+            (Some(session), _) => Ok(Some(Way::Login(self.login(section, session)))),
+            (None, Some(line)) => Process::new(line).map(|process| Some(Way::Process(process))),
+            (None, None) => Ok(keys),
+        }
+    }
+
+    fn login(&self, section: Section<'_>, session: &str) -> Login {
+        let region = self.environment.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
+        Login {
+            session: session.to_owned(),
+            cache: Login::cache_of(self.environment),
+            endpoint: self.profiles.endpoint(self.environment, self.main, "signin"),
+            region: region.or_else(|| section.get("region")).map(str::to_owned),
+            reach: self.reach(),
         }
     }
 
@@ -335,7 +352,8 @@ mod tests {
         [sso-session one]\nsso_region = eu-west-1\nsso_start_url = https://u\n\
         [profile process]\ncredential_process = cmd canary-4\n\
         [profile process-first]\ncredential_process = cmd\naws_access_key_id = AK\naws_secret_access_key = canary-5\n\
-        [profile shared]\ncredential_process = cmd\n\
+        [profile shared]\ncredential_process = cmd\nlogin_session = arn:me\n\
+        [profile login]\nlogin_session = arn:me\ncredential_process = cmd\n\
         [profile ibm]\nibm_api_key_id = canary-6\n\
         [profile ibm-open]\nibm_api_key_id = canary-7\nibm_auth_endpoint = http://iam.example\n";
     const SHARED: &str = "[shared]\naws_access_key_id = AK\naws_secret_access_key = canary-8\n";
@@ -349,6 +367,7 @@ mod tests {
             }
             Way::WebIdentity(_) => "web".to_owned(),
             Way::Sso(sso) => format!("sso {} {:?}", sso.portal, sso.session),
+            Way::Login(login) => format!("login {}", login.session),
             Way::Process(_) => "process".to_owned(),
             Way::ApiKey(_) => "api key".to_owned(),
             Way::Environment | Way::Container | Way::Instance => format!("{way:?}"),
@@ -371,6 +390,7 @@ mod tests {
             ("web", "web"),
             ("sso", "sso https://portal.sso.eu-west-1.amazonaws.com Some(\"one\")"),
             ("sso-old", "sso https://portal.sso.cn-north-1.amazonaws.com.cn None"),
+            ("login", "login arn:me"),
             ("process", "process"),
             ("process-first", "process"),
             ("shared", "AK"),
