@@ -15,8 +15,8 @@ pub const BLOCK_BYTES: u64 = 1 << 20;
 /// Exact fetches are rounded outwards to this: what the kernel's page cache asks for anyway.
 pub const PAGE_BYTES: u64 = 4 << 10;
 /// One ranged GET.
-pub const REQUEST_BYTES_MAX: u64 = 8 << 20;
-pub const WINDOW_BYTES_MAX: u64 = 32 << 20;
+pub const REQUEST_BYTES_MAX: u64 = 16 << 20;
+pub const WINDOW_BYTES_MAX: u64 = 64 << 20;
 
 /// A run is worth streaming once it has read this much: a large read at the start of a file, or two or more
 /// reads that follow each other.
