@@ -14,7 +14,9 @@ use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint, Purpose};
 use super::envelope;
 use super::exchange::{Call, Exchange};
 use super::operation::Request;
+use super::ops::HeadBucket;
 use super::pace::Pace;
+use super::post::{PostForm, PostPolicy};
 use super::region::Regions;
 use super::session::{self, Sessions};
 use super::sign::key::KeyCache;
@@ -172,6 +174,23 @@ impl Client {
         };
         let separator = if query.is_empty() { "" } else { "?" };
         Ok(format!("{}://{}{}{separator}{query}", address.scheme.name(), address.authority, address.path))
+    }
+
+    /// A form that lets a browser without keys upload one object, as the policy allows.
+    pub async fn presign_post(&self, policy: &PostPolicy) -> Result<PostForm, Error> {
+        let request = self.encode(&HeadBucket { bucket: policy.bucket.clone() })?;
+        let about = |error: Error| error.about("PostObject", &resource_of(&request));
+        let region = self.shared.region_of(request.bucket.as_deref());
+        let address = self.shared.address(&request, &region).map_err(about)?;
+        let credentials = self.shared.config.credentials.credentials().await.map_err(about)?;
+        let Some(credentials) = credentials.filter(|keys| keys.proof != Proof::Bearer) else {
+            let why = "a form must be signed: it needs an access key and a secret key";
+            return Err(about(Error::new(ErrorKind::NoCredentials, why)));
+        };
+        let time = self.shared.skew.apply(self.shared.config.clock.wall());
+        let fields = policy.sign(&self.shared.signer(&credentials, &region, time)).map_err(about)?;
+        let url = format!("{}://{}{}", address.scheme.name(), address.authority, address.path);
+        Ok(PostForm { url, fields })
     }
 
     pub fn stats(&self) -> Stats {

@@ -139,7 +139,7 @@ impl Operation for ListObjectsV2 {
 }
 
 impl ListedObject {
-    fn decode(xml: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn decode(xml: &mut Reader<'_>) -> Result<Self> {
         let (mut key, mut etag, mut size, mut last_modified) = (String::new(), None, None, None);
         let (mut storage_class, mut owner, mut metadata, mut tags) = (None, None, None, None);
         xml.children(|name, xml| {

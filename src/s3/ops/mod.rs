@@ -10,29 +10,46 @@ use crate::s3::operation::{Reply, ReplyBody, Request};
 use crate::s3::{Body, Error, ErrorKind, Result, VersionId};
 
 pub mod acl;
+pub mod annotations;
+pub mod append;
+pub mod archive;
+pub mod attributes;
 pub mod bucket;
 pub mod copy;
 pub mod headers;
 pub mod list;
+pub mod list_v1;
 pub mod multipart;
 pub mod object;
 pub mod protection;
+pub mod select;
 pub mod tagging;
+pub mod with;
 
 pub use acl::*;
+pub use annotations::{
+    Annotation, AnnotationList, DeleteObjectAnnotation, GetObjectAnnotation, ListObjectAnnotations,
+    ObjectAnnotations, PutObjectAnnotation,
+};
+pub use append::{AppendObject, Appended, RenameObject, UpdateObjectEncryption};
+pub use archive::{GetObjectTorrent, RestoreObject, RestoreTier, Restoring};
+pub use attributes::*;
 pub use bucket::*;
 pub use copy::*;
 pub use headers::*;
 pub(in crate::s3) use headers::{put_some, text};
 pub use list::*;
+pub use list_v1::*;
 pub use multipart::*;
 pub use object::*;
 pub use protection::*;
+pub use select::*;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
 pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set};
+pub use with::{CustomerKey, Grants, With};
 
 /// A request on the service itself.
-fn on_service(method: Method) -> Request {
+pub(in crate::s3) fn on_service(method: Method) -> Request {
     Request {
         method,
         bucket: None,
@@ -51,14 +68,19 @@ pub(in crate::s3) fn on_bucket(method: Method, bucket: &str) -> Result<Request> 
     Ok(Request { bucket: Some(bucket.to_owned()), ..on_service(method) })
 }
 
-fn on_object(method: Method, bucket: &str, key: &str) -> Result<Request> {
+pub(in crate::s3) fn on_object(method: Method, bucket: &str, key: &str) -> Result<Request> {
     if key.is_empty() {
         return Err(Error::invalid("The key of an object is not empty."));
     }
     Ok(Request { key: Some(key.to_owned()), ..on_bucket(method, bucket)? })
 }
 
-fn on_version(method: Method, bucket: &str, key: &str, version: Option<&VersionId>) -> Result<Request> {
+pub(in crate::s3) fn on_version(
+    method: Method,
+    bucket: &str,
+    key: &str,
+    version: Option<&VersionId>,
+) -> Result<Request> {
     let request = on_object(method, bucket, key)?;
     match version {
         None => Ok(request),
@@ -145,8 +167,16 @@ pub(in crate::s3) mod fixture {
 
     /// As [`reply`], for an operation whose body is object data.
     pub(in crate::s3) fn streamed(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
+        streamed_bytes(status, headers, body.as_bytes().to_vec())
+    }
+
+    pub(in crate::s3) fn streamed_bytes(
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: Vec<u8>,
+    ) -> Reply {
         let Reply { status, headers, .. } = reply(status, headers, "");
-        let body = crate::s3::ByteStream::from_bytes(Bytes::copy_from_slice(body.as_bytes()));
-        Reply { status, headers, body: ReplyBody::Stream(body) }
+        let body = ReplyBody::Stream(crate::s3::ByteStream::from_bytes(body.into()));
+        Reply { status, headers, body }
     }
 }

@@ -43,7 +43,16 @@ impl Signer<'_> {
     fn scope(&self) -> Scope<'_> {
         Scope { day: timestamp::amz_day(self.time), region: self.region, service: self.service }
     }
-    fn stamp(&self) -> String {
+    /// Whose key and for what: the access key and the scope.
+    pub fn credential(&self) -> String {
+        format!("{}/{}", self.credentials.access_key, self.scope())
+    }
+    /// The signature of a text as it is: of the policy of a form.
+    pub fn sign_text(&self, text: &str) -> String {
+        let key = self.keys.key(&self.credentials.secret_key, &self.scope());
+        digest::hex(&key.mac(text.as_bytes()))
+    }
+    pub fn stamp(&self) -> String {
         timestamp::amz_date(self.time)
     }
     fn sign(&self, canonical_request: &[u8]) -> Signed {

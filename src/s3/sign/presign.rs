@@ -27,8 +27,7 @@ pub struct Target<'a> {
 pub fn sign(signer: &Signer<'_>, target: &Target<'_>, expires: Duration) -> Result<String, Error> {
     let covered = SignedHeaders::of(target.headers);
     let seconds = allowed_seconds(expires)?.to_string();
-    let (stamp, scope) = (signer.stamp(), signer.scope());
-    let credential = format!("{}/{scope}", signer.credentials.access_key);
+    let (stamp, credential) = (signer.stamp(), signer.credential());
     let mut pairs: Vec<(&str, &str)> =
         target.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
     pairs.extend([

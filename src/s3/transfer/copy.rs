@@ -169,7 +169,7 @@ impl Copy<'_> {
 }
 
 /// What a copy of this object begins with, tags aside.
-fn carried(headers: ObjectHeaders, now: SystemTime) -> NewObject {
+pub(super) fn carried(headers: ObjectHeaders, now: SystemTime) -> NewObject {
     NewObject {
         lock: lock_to_carry(&headers.lock, now),
         content: headers.content,

@@ -1,11 +1,12 @@
 //! Managed transfers over the plain verbs: uploads and copies of any size in parallel parts, downloads in parallel
 //! ranges, listings as one stream over all pages.
 //!
-//! [`plan`] cuts an object into parts (pure); [`upload()`], [`copy_object`] and [`download()`] run a plan. [`assembly`]
+//! [`plan`] cuts an object into parts (pure); [`upload()`], [`copy_object`], [`compose()`] and [`download()`] run a plan. [`assembly`]
 //! is the life of one multipart upload: begun, filled, completed once, or aborted. What is read is pinned by its
 //! ETag, so that two versions never mix.
 
 mod assembly;
+mod compose;
 mod copy;
 mod download;
 pub mod pages;
@@ -13,6 +14,7 @@ pub mod plan;
 mod upload;
 
 pub use assembly::take_late_tags;
+pub use compose::{Piece, append, compose};
 pub use copy::{CopyRequest, copy_object};
 pub use download::{Sink, download, read};
 pub use upload::{Target, UploadSource, upload};

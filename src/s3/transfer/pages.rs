@@ -7,8 +7,8 @@ use futures_util::Stream;
 use futures_util::stream;
 
 use crate::s3::ops::{
-    Bucket, ListBuckets, ListMultipartUploads, ListObjectVersions, ListObjectsV2, ListParts, ListedObject,
-    ListedVersion, Part, Upload,
+    Bucket, ListBuckets, ListMultipartUploads, ListObjectVersions, ListObjects, ListObjectsV2, ListParts,
+    ListedObject, ListedVersion, Part, Upload,
 };
 use crate::s3::{Client, Error, Operation, Result};
 
@@ -49,6 +49,11 @@ pub fn buckets(client: &Client, list: ListBuckets) -> impl Stream<Item = Result<
 }
 
 pub fn objects(client: &Client, list: ListObjectsV2) -> impl Stream<Item = Result<Listed>> + Send + use<> {
+    pages(client.clone(), list)
+}
+
+/// As [`objects`], by the first version of the listing.
+pub fn objects_v1(client: &Client, list: ListObjects) -> impl Stream<Item = Result<Listed>> + Send + use<> {
     pages(client.clone(), list)
 }
 
@@ -139,6 +144,22 @@ impl Paged for ListObjectsV2 {
             continuation_token,
             ..self
         })?;
+        Ok((entries, next))
+    }
+}
+
+impl Paged for ListObjects {
+    type Item = Listed;
+
+    fn turn(self, page: Self::Output) -> Result<(Vec<Listed>, Option<Self>)> {
+        let objects = page.objects.into_iter().map(Listed::Object).collect();
+        let prefixes = page.common_prefixes.into_iter().map(Listed::Prefix).collect();
+        let entries = merged(objects, prefixes, Listed::name);
+        if page.next_marker.is_none() {
+            return Ok((entries, None));
+        }
+        let at = self.marker.clone();
+        let next = follow(&at, page.next_marker, |marker| Self { marker, ..self })?;
         Ok((entries, next))
     }
 }

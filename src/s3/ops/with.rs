@@ -1,0 +1,215 @@
+//! What can go with any operation: who pays, whose bucket it must be, a customer's own encryption key, grants, and
+//! headers or parameters that nobody here knows.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::put;
+use crate::base::digest;
+use crate::base::secret::Secret;
+use crate::s3::operation::{Payload, Replay, Reply, Request};
+use crate::s3::{Error, Operation, Result};
+
+/// An operation and what goes with it. The output is the operation's own.
+///
+/// ```
+/// use holdfs::s3::ops::{GetObject, With};
+///
+/// let get = GetObject { bucket: "b".into(), key: "k".into(), ..GetObject::default() };
+/// let get = With::new(get).request_payer()?.expected_bucket_owner("111122223333")?;
+/// # Ok::<(), holdfs::s3::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct With<O> {
+    pub operation: O,
+    headers: HeaderMap,
+    query: Vec<(&'static str, String)>,
+}
+
+/// 32 bytes of a customer's own key (SSE-C). The store forgets it: who loses it has lost the object.
+#[derive(Clone)]
+pub struct CustomerKey(Secret);
+
+impl CustomerKey {
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(Secret::new(STANDARD.encode(key)))
+    }
+
+    /// AES256, the key in base64, and the MD5 of the key in base64.
+    fn encode(&self, headers: &mut HeaderMap, prefix: &str) -> Result<()> {
+        let key = STANDARD.decode(self.0.expose()).unwrap_or_default();
+        let fields = [
+            ("algorithm", "AES256".to_owned()),
+            ("key", self.0.expose().to_owned()),
+            ("key-md5", digest::base64(&digest::md5(&key))),
+        ];
+        for (field, value) in fields {
+            let name = format!("{prefix}server-side-encryption-customer-{field}");
+            let name = HeaderName::try_from(name).map_err(|_| Error::invalid("A header name is none."))?;
+            let mut value = HeaderValue::try_from(value)
+                .map_err(|_| Error::invalid("The key cannot travel in a header."))?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(())
+    }
+}
+
+/// Who is granted what by the headers of a write; each a comma list of `id="…"`, `uri="…"`, `emailAddress="…"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    pub full_control: Option<String>,
+    pub read: Option<String>,
+    pub read_acp: Option<String>,
+    /// Of a bucket.
+    pub write: Option<String>,
+    pub write_acp: Option<String>,
+}
+
+impl<O> With<O> {
+    pub fn new(operation: O) -> Self {
+        Self { operation, headers: HeaderMap::new(), query: Vec::new() }
+    }
+
+    /// Any header; it replaces one that the operation sets itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
+        let name = HeaderName::try_from(name)
+            .map_err(|_| Error::invalid(format!("{name:?} is no name of a header.")))?;
+        put(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+
+    /// Any parameter of the query.
+    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// The caller pays, where the bucket says that callers do.
+    pub fn request_payer(self) -> Result<Self> {
+        self.header("x-amz-request-payer", "requester")
+    }
+
+    /// AccessDenied when the bucket belongs to another account.
+    pub fn expected_bucket_owner(self, account: &str) -> Result<Self> {
+        self.header("x-amz-expected-bucket-owner", account)
+    }
+
+    /// The same of the source of a copy.
+    pub fn expected_source_owner(self, account: &str) -> Result<Self> {
+        self.header("x-amz-source-expected-bucket-owner", account)
+    }
+
+    /// Encrypts what is written and reads what was written with this key. Only over TLS.
+    pub fn customer_key(mut self, key: &CustomerKey) -> Result<Self> {
+        key.encode(&mut self.headers, "x-amz-")?;
+        Ok(self)
+    }
+
+    /// The key of the source of a copy.
+    pub fn source_customer_key(mut self, key: &CustomerKey) -> Result<Self> {
+        key.encode(&mut self.headers, "x-amz-copy-source-")?;
+        Ok(self)
+    }
+
+    /// A second factor: the serial number of the device and the code that it shows now.
+    pub fn mfa(self, serial: &str, code: &str) -> Result<Self> {
+        self.header("x-amz-mfa", &format!("{serial} {code}"))
+    }
+
+    pub fn grants(mut self, grants: &Grants) -> Result<Self> {
+        let fields = [
+            ("full-control", &grants.full_control),
+            ("read", &grants.read),
+            ("read-acp", &grants.read_acp),
+            ("write", &grants.write),
+            ("write-acp", &grants.write_acp),
+        ];
+        for (field, value) in fields {
+            if let Some(value) = value {
+                self = self.header(&format!("x-amz-grant-{field}"), value)?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl<O: Operation> Operation for With<O> {
+    type Output = O::Output;
+    const NAME: &'static str = O::NAME;
+    const STREAMED: bool = O::STREAMED;
+
+    fn encode(&self) -> Result<Request> {
+        let mut request = self.operation.encode()?;
+        for (name, value) in &self.headers {
+            request.headers.insert(name, value.clone());
+        }
+        request.query.extend(self.query.iter().cloned());
+        Ok(request)
+    }
+
+    fn payload(&self) -> Payload {
+        self.operation.payload()
+    }
+
+    fn decode(&self, reply: Reply) -> Result<O::Output> {
+        self.operation.decode(reply)
+    }
+
+    fn recover(&self, error: &Error) -> Option<O::Output> {
+        self.operation.recover(error)
+    }
+
+    fn replay(&self) -> Replay {
+        self.operation.replay()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::wire;
+    use super::super::{HeadObject, PutObject};
+    use super::*;
+
+    fn head() -> HeadObject {
+        HeadObject { bucket: "b".into(), key: "k".into(), ..HeadObject::default() }
+    }
+
+    #[test]
+    fn a_customer_key_travels_with_its_md5_and_shows_nowhere() {
+        let key = CustomerKey::new(&[b'k'; 32]);
+        let head = With::new(head()).customer_key(&key).unwrap().source_customer_key(&key).unwrap();
+        let text = wire(&head);
+        let value = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+        for line in [
+            "x-amz-server-side-encryption-customer-algorithm: AES256",
+            &format!("x-amz-server-side-encryption-customer-key: {value}"),
+            "x-amz-server-side-encryption-customer-key-md5: 0H0ZsSDV6Bh+iPu9Um/ADA==",
+            &format!("x-amz-copy-source-server-side-encryption-customer-key: {value}"),
+        ] {
+            let name = line.split(": ").next().unwrap();
+            assert!(text.lines().any(|found| found.starts_with(name)), "{name} in {text}");
+        }
+        assert!(text.contains(value));
+        assert!(!format!("{:?}", head.encode().unwrap().headers).contains(value));
+    }
+
+    #[test]
+    fn what_goes_with_an_operation_is_added() {
+        let put = With::new(PutObject::new("b", "k", "x"))
+            .grants(&Grants { read: Some("uri=\"u\"".into()), ..Grants::default() })
+            .and_then(|put| put.request_payer())
+            .and_then(|put| put.expected_bucket_owner("1"))
+            .and_then(|put| put.mfa("arn", "123456"))
+            .unwrap()
+            .query("x-id", "PutObject");
+        assert_eq!(
+            wire(&put),
+            "PUT /b/k?x-id=PutObject\nx-amz-expected-bucket-owner: 1\nx-amz-grant-read: uri=\"u\"\n\
+             x-amz-mfa: arn 123456\nx-amz-request-payer: requester\nx"
+        );
+        assert!(With::new(head()).header("no name", "x").is_err());
+        assert!(With::new(head()).header("x-a", "line\nbreak").is_err());
+    }
+}

@@ -1,0 +1,394 @@
+//! MinIO: what happens in a bucket as it happens, archives that unpack themselves, questions to an object, deletes
+//! of a whole prefix at once.
+//!
+//! Appends are `ops::AppendObject`, listings with metadata `ops::ListObjectsV2` with `with_metadata`.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use crate::base::timestamp;
+use crate::s3::operation::{Reply, Request};
+use crate::s3::ops::archive::stream_of;
+use crate::s3::ops::{NewObject, PutObject, With, WriteCondition, on_bucket, on_service, on_version};
+use crate::s3::{Body, ByteStream, Error, ErrorKind, Operation, Result, VersionId};
+
+/// Events of a bucket, or of all buckets, until one of both ends hangs up. Output: [`Events`].
+#[derive(Clone, Debug, Default)]
+pub struct ListenNotification {
+    /// `None` listens to the whole server.
+    pub bucket: Option<String>,
+    pub prefix: String,
+    pub suffix: String,
+    /// Such as `s3:ObjectCreated:*`; none means created, removed and accessed.
+    pub events: Vec<String>,
+}
+
+const USUAL_EVENTS: [&str; 3] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectAccessed:*"];
+
+impl Operation for ListenNotification {
+    type Output = Events;
+    const NAME: &'static str = "ListenNotification";
+    const STREAMED: bool = true;
+
+    fn encode(&self) -> Result<Request> {
+        let mut request = match &self.bucket {
+            Some(bucket) => on_bucket(Method::GET, bucket)?,
+            None => on_service(Method::GET),
+        };
+        request = request.with("prefix", &*self.prefix).with("suffix", &*self.suffix);
+        if self.events.is_empty() {
+            return Ok(USUAL_EVENTS
+                .into_iter()
+                .fold(request, |request, event| request.with("events", event)));
+        }
+        Ok(self.events.iter().fold(request, |request, event| request.with("events", &**event)))
+    }
+
+    fn decode(&self, reply: Reply) -> Result<Events> {
+        Ok(Events { body: stream_of(reply)?, line: BytesMut::new(), waiting: Vec::new() })
+    }
+}
+
+/// Something that happened to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRecord {
+    /// Such as `s3:ObjectCreated:Put`.
+    pub name: String,
+    pub time: Option<SystemTime>,
+    pub bucket: String,
+    pub key: String,
+    /// Bytes; not of removals.
+    pub size: Option<u64>,
+    pub etag: Option<String>,
+    pub version: Option<VersionId>,
+    /// Events of one key sort by it.
+    pub sequencer: Option<String>,
+    /// The record as it came.
+    pub raw: Value,
+}
+
+/// Events as they come, one JSON document a line; blank lines keep the connection alive.
+pub struct Events {
+    body: ByteStream,
+    line: BytesMut,
+    /// Records of the last line, the next one last.
+    waiting: Vec<EventRecord>,
+}
+
+/// A document of a thousand records with long keys is well below.
+const LINE_BYTES_MAX: usize = 8 << 20;
+
+impl Events {
+    /// The next event; `None` when the store has hung up: listen again then.
+    pub async fn next(&mut self) -> Result<Option<EventRecord>> {
+        loop {
+            if let Some(record) = self.waiting.pop() {
+                return Ok(Some(record));
+            }
+            let Some(line) = self.next_line().await? else { return Ok(None) };
+            self.waiting = records(&line)?;
+            self.waiting.reverse();
+        }
+    }
+
+    async fn next_line(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
+                return Ok(Some(self.line.split_to(end + 1).freeze()));
+            }
+            if self.line.len() > LINE_BYTES_MAX {
+                return Err(Error::decode("The store sends an event without end."));
+            }
+            match self.body.next().await.transpose()? {
+                Some(piece) => self.line.extend_from_slice(&piece),
+                None if self.line.iter().all(u8::is_ascii_whitespace) => return Ok(None),
+                None => return Ok(Some(self.line.split().freeze())),
+            }
+        }
+    }
+}
+
+/// None of a line that is blank or is no document of records.
+fn records(line: &[u8]) -> Result<Vec<EventRecord>> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Vec::new());
+    }
+    let document: Value = serde_json::from_slice(line)
+        .map_err(|error| Error::decode(format!("The store sends an event that is no JSON: {error}.")))?;
+    let records = document.get("Records").and_then(Value::as_array);
+    Ok(records.into_iter().flatten().map(EventRecord::decode).collect())
+}
+
+impl EventRecord {
+    fn decode(record: &Value) -> Self {
+        let text = |at: &Value| at.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let (bucket, object) = (&record["s3"]["bucket"], &record["s3"]["object"]);
+        Self {
+            name: text(&record["eventName"]).unwrap_or_default(),
+            time: record["eventTime"].as_str().and_then(timestamp::parse_rfc3339),
+            bucket: text(&bucket["name"]).unwrap_or_default(),
+            key: form_decoded(object["key"].as_str().unwrap_or_default()),
+            size: object["size"].as_u64(),
+            etag: text(&object["eTag"]),
+            version: text(&object["versionId"]).map(|version| VersionId(version.into())),
+            sequencer: text(&object["sequencer"]),
+            raw: record.clone(),
+        }
+    }
+}
+
+/// A plus sign is a blank.
+fn form_decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// Asks a model about an object (AIStor). Output: its answer.
+#[derive(Clone, Debug, Default)]
+pub struct PromptObject {
+    pub bucket: String,
+    pub key: String,
+    pub version: Option<VersionId>,
+    pub prompt: String,
+    /// Which function of the server answers; empty for its usual one.
+    pub lambda_arn: String,
+    /// More members of the request.
+    pub arguments: Map<String, Value>,
+}
+
+impl Operation for PromptObject {
+    type Output = ByteStream;
+    const NAME: &'static str = "PromptObject";
+    const STREAMED: bool = true;
+
+    fn encode(&self) -> Result<Request> {
+        let request = on_version(Method::POST, &self.bucket, &self.key, self.version.as_ref())?;
+        let mut document = self.arguments.clone();
+        document.insert("prompt".to_owned(), self.prompt.clone().into());
+        let mut request = request.with("lambdaArn", &*self.lambda_arn);
+        request.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(request.with_document(Value::Object(document).to_string().into()))
+    }
+
+    fn decode(&self, reply: Reply) -> Result<ByteStream> {
+        stream_of(reply)
+    }
+}
+
+impl<O> With<O> {
+    /// MinIO: with DeleteBucket, a bucket that is not empty goes too; with DeleteObject, all that lies below the key.
+    pub fn minio_force_delete(self) -> Result<Self> {
+        self.header("x-minio-force-delete", "true")
+    }
+}
+
+/// Many small objects in one request: a tar archive that the store unpacks under the key's folder.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/snowball-edge-batching-small-files.html>
+#[derive(Clone, Debug, Default)]
+pub struct Snowball {
+    segments: Vec<Bytes>,
+}
+
+const UNPACK: &str = "snowball-auto-extract";
+const BLOCK_BYTES: usize = 512;
+
+impl Snowball {
+    /// Adds an object; the bytes are not copied.
+    pub fn add(&mut self, key: &str, body: impl Into<Bytes>, modified: SystemTime) -> Result<()> {
+        if key.is_empty() {
+            return Err(Error::invalid("The key of an object is not empty."));
+        }
+        let body = body.into();
+        let seconds = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if key.len() > NAME_BYTES || !key.is_ascii() {
+            let record = pax_record("path", key);
+            self.entry("pax", b'x', record.into_bytes().into(), seconds)?;
+        }
+        self.entry(key, b'0', body, seconds)
+    }
+
+    fn entry(&mut self, name: &str, kind: u8, body: Bytes, seconds: u64) -> Result<()> {
+        let padding = body.len().next_multiple_of(BLOCK_BYTES) - body.len();
+        self.segments.push(header(name, kind, body.len() as u64, seconds)?.into());
+        self.segments.push(body);
+        self.segments.push(Bytes::from_static(&[0; BLOCK_BYTES]).slice(..padding));
+        Ok(())
+    }
+
+    /// The archive as one PutObject; `object` is given to every object in it. At most 5 GiB.
+    pub fn upload(
+        mut self,
+        bucket: impl Into<String>,
+        key: impl Into<String>,
+        object: NewObject,
+    ) -> PutObject {
+        self.segments.push(Bytes::from_static(&[0; 2 * BLOCK_BYTES]));
+        self.segments.retain(|segment| !segment.is_empty());
+        let mut object = object;
+        object.metadata.insert(UNPACK.to_owned(), "true".to_owned());
+        PutObject {
+            bucket: bucket.into(),
+            key: key.into(),
+            body: Body::Segments(Arc::from(self.segments)),
+            condition: WriteCondition::None,
+            object,
+        }
+    }
+}
+
+/// `LENGTH KEY=VALUE\n`, the length counting itself (POSIX.1-2001, pax).
+fn pax_record(key: &str, value: &str) -> String {
+    let rest = format!(" {key}={value}\n");
+    let mut length = rest.len() + 1;
+    while length.to_string().len() + rest.len() != length {
+        length = length.to_string().len() + rest.len();
+    }
+    format!("{length}{rest}")
+}
+
+const NAME_BYTES: usize = 100;
+
+/// One block as POSIX.1-1988 (ustar) has it: name, mode, owner, group, size, time, checksum, kind, magic.
+fn header(name: &str, kind: u8, size: u64, seconds: u64) -> Result<Vec<u8>> {
+    /// Eleven octal digits.
+    const SIZE_MAX: u64 = 0o77_777_777_777;
+    if size > SIZE_MAX {
+        return Err(Error::new(ErrorKind::TooLarge, "An object in an archive has less than 8 GiB."));
+    }
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &name.as_bytes()[..name.len().min(NAME_BYTES)]);
+    put(100, b"0000644\0");
+    put(108, b"0000000\0");
+    put(116, b"0000000\0");
+    put(124, format!("{size:011o}\0").as_bytes());
+    put(136, format!("{:011o}\0", seconds.min(SIZE_MAX)).as_bytes());
+    // The checksum counts its own field as blanks.
+    put(148, b"        ");
+    put(156, &[kind]);
+    put(257, b"ustar\x0000");
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    Ok(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::ops::DeleteObject;
+    use crate::s3::ops::fixture::{streamed, wire};
+
+    #[test]
+    fn listening_names_its_events() {
+        let listen = ListenNotification { bucket: Some("b".into()), ..ListenNotification::default() };
+        assert_eq!(
+            wire(&listen),
+            "GET /b?prefix=&suffix=&events=s3:ObjectCreated:*&events=s3:ObjectRemoved:*&events=s3:ObjectAccessed:*"
+        );
+        let events = vec!["s3:ObjectCreated:Put".to_owned()];
+        let all = ListenNotification { bucket: None, prefix: "in/".into(), suffix: ".jpg".into(), events };
+        assert_eq!(wire(&all), "GET /?prefix=in/&suffix=.jpg&events=s3:ObjectCreated:Put");
+    }
+
+    #[tokio::test]
+    async fn events_are_read_line_by_line() {
+        let record =
+            r#"{"eventName":"s3:ObjectCreated:Put","eventTime":"2026-01-31T10:00:00.000Z","s3":{"bucket":
+            {"name":"b"},"object":{"key":"a+b%2Fc","size":3,"eTag":"e","versionId":"v","sequencer":"01"}}}"#
+                .replace('\n', "");
+        let removed =
+            r#"{"eventName":"s3:ObjectRemoved:Delete","s3":{"bucket":{"name":"b"},"object":{"key":"x"}}}"#;
+        let body = format!(
+            " \n\n{{\"Records\":[{record},{removed}]}}\n \n{{\"Other\":1}}\n{{\"Records\":[{record}]}}"
+        );
+        let listen = ListenNotification::default();
+        let mut events = listen.decode(streamed(200, &[], &body)).unwrap();
+        let first = events.next().await.unwrap().unwrap();
+        assert_eq!(
+            (first.name.as_str(), first.key.as_str(), first.size),
+            ("s3:ObjectCreated:Put", "a b/c", Some(3))
+        );
+        assert_eq!(first.version, Some(VersionId("v".into())));
+        assert_eq!(events.next().await.unwrap().unwrap().key, "x");
+        assert_eq!(events.next().await.unwrap().unwrap(), first);
+        assert_eq!(events.next().await.unwrap(), None);
+        let mut torn = listen.decode(streamed(200, &[], "{\"Records\":[")).unwrap();
+        assert_eq!(torn.next().await.unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn a_prompt_is_json() {
+        let arguments = [("language".to_owned(), Value::from("de"))].into_iter().collect();
+        let prompt = PromptObject {
+            bucket: "b".into(),
+            key: "cat.jpg".into(),
+            prompt: "what is \"it\"?".into(),
+            arguments,
+            ..PromptObject::default()
+        };
+        assert_eq!(
+            wire(&prompt),
+            "POST /b/cat.jpg?lambdaArn=\ncontent-type: application/json\n\
+             {\"language\":\"de\",\"prompt\":\"what is \\\"it\\\"?\"}"
+        );
+    }
+
+    #[test]
+    fn deletes_can_be_forced() {
+        let delete = DeleteObject { bucket: "b".into(), key: "d/".into(), ..DeleteObject::default() };
+        assert_eq!(
+            wire(&With::new(delete).minio_force_delete().unwrap()),
+            "DELETE /b/d/\nx-minio-force-delete: true"
+        );
+    }
+
+    fn bytes(body: &Body) -> Vec<u8> {
+        let Body::Segments(segments) = body else { panic!("segments") };
+        segments.concat()
+    }
+
+    /// Every name with its content, as tar reads them.
+    fn unpacked(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.tar");
+        std::fs::write(&file, archive).unwrap();
+        let tar = |arguments: &[&str]| {
+            let output =
+                std::process::Command::new("tar").arg(arguments[0]).arg(&file).args(&arguments[1..]).output();
+            let output = output.expect("tar is there");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        let names = String::from_utf8(tar(&["-tf", "--quoting-style=literal"])).unwrap();
+        names.lines().map(|name| (name.to_owned(), tar(&["-xOf", name]))).collect()
+    }
+
+    #[test]
+    fn an_archive_is_read_by_others() {
+        let mut snowball = Snowball::default();
+        let long = format!("d/{}/ö", "x".repeat(150));
+        let objects =
+            [("a.txt", &b"hello"[..]), ("empty", b""), (long.as_str(), &[7; 512]), ("ü", &[1; 1025])];
+        for (key, body) in objects {
+            snowball.add(key, body.to_vec(), SystemTime::UNIX_EPOCH).unwrap();
+        }
+        assert!(snowball.add("", "", SystemTime::UNIX_EPOCH).is_err());
+        let put = snowball.upload("b", "snowball.tar", NewObject::default());
+        assert_eq!(put.object.metadata["snowball-auto-extract"], "true");
+        let archive = bytes(&put.body);
+        assert_eq!(archive.len() % BLOCK_BYTES, 0);
+        let expected: Vec<_> = objects.iter().map(|(key, body)| ((*key).to_owned(), body.to_vec())).collect();
+        assert_eq!(unpacked(&archive), expected);
+    }
+
+    #[test]
+    fn a_pax_record_counts_itself() {
+        assert_eq!(pax_record("path", "ab"), "11 path=ab\n");
+        let record = pax_record("path", &"x".repeat(90));
+        assert_eq!(record.split(' ').next().unwrap().parse::<usize>().unwrap(), record.len());
+    }
+}
