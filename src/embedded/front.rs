@@ -14,7 +14,7 @@ use s3s::service::S3Service;
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::admin;
-use super::api::{Document, Ignored, Required, Written, check_document, token_after};
+use super::api::{Document, Form, Ignored, Required, Written, check_document, token_after};
 use super::body::{Dropped, Reply, Upload};
 use super::faults::{Action, Faults, When};
 use super::log::{Log, Record};
@@ -84,6 +84,9 @@ impl Front {
         }
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(story.ignored());
+        if story.target.operation == "PostObject" {
+            parts.extensions.insert(Form);
+        }
         let upload = Upload::new(body, story.record.clone(), &story.actions, story.control.clone());
         let body = match document(story.target.operation) {
             None => s3s::Body::http_body(upload),

@@ -31,6 +31,7 @@ pub fn target(method: &Method, uri: &Uri, headers: &HeaderMap) -> Target {
     let query = Query(uri.query().unwrap_or_default());
     let operation = match (&bucket, &key) {
         (None, _) => of_service(method),
+        (Some(_), None) if is_form(headers) && method == Method::POST => "PostObject",
         (Some(_), None) => of_bucket(method, query),
         (Some(_), Some(_)) => of_object(method, query, headers),
     };
@@ -62,6 +63,11 @@ impl<'a> Query<'a> {
 
 /// What S3 would call an operation that this server does not have.
 const OTHER: &str = "Other";
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+}
 
 fn of_service(method: &Method) -> &'static str {
     if method == Method::GET { "ListBuckets" } else { OTHER }
@@ -253,6 +259,8 @@ mod tests {
         for (line, expected) in cases {
             assert_eq!(operation(line, &[]).operation, expected, "{line}");
         }
+        let form = [("content-type", "multipart/form-data; boundary=X")];
+        assert_eq!(operation("POST /b", &form).operation, "PostObject");
         let copy = [("x-amz-copy-source", "a/b")];
         assert_eq!(operation("PUT /b/k", &copy).operation, "CopyObject");
         assert_eq!(operation("PUT /b/k?partNumber=1&uploadId=2", &copy).operation, "UploadPartCopy");

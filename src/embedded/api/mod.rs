@@ -37,6 +37,10 @@ pub struct Ignored {
     pub range: bool,
 }
 
+/// The request is a browser's form: its length is not that of the file in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Form;
+
 pub struct Api {
     pub store: Arc<Store>,
     pub region: String,

@@ -118,14 +118,16 @@ impl Api {
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let ignored = ignored(&request);
+        let is_form = request.extensions.get::<super::Form>().is_some();
         let (mut input, headers) = (request.input, request.headers);
         if input.write_offset_bytes.is_some() {
             return Err(Refusal::not_implemented("Appending to an object is not implemented").into());
         }
         let Given { about, lock: asked } = take_headers!(input).understand()?;
         check_about(&about, &self.store.limits)?;
-        let claims = Claims::read(&headers)?;
-        if claims.length.is_none() {
+        let mut claims = Claims::read(&headers)?;
+        claims.length = claims.length.filter(|_| !is_form);
+        if claims.length.is_none() && !is_form {
             return Err(S3ErrorCode::MissingContentLength.into());
         }
         let conditions = wire::write_conditions(&headers).map(|found| found_unless(found, ignored))?;
