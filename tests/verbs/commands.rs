@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::mounted::harness::{Bucket, ObjectLock, Store, noise};
+use holdfs::s3::ops::CreateMultipartUpload;
+
+use crate::mounted::harness::{Bucket, ObjectLock, Store, block_on, noise};
 
 /// What a command did: its exit status, standard output and standard error.
 struct Ran {
@@ -236,6 +238,139 @@ fn settings_with_ids_are_listed_by_them() {
     assert_eq!(json(&setting("get", &["--id", "a", "--json"], "").ok()), json(r#"{ "Id": "a" }"#));
     setting("unset", &["--id", "a"], "").ok();
     assert_eq!(setting("get", &["--id", "a"], "").status, 1);
+}
+
+#[test]
+fn objects_are_copied_and_moved_on_the_server() {
+    let (bucket, other) = (Bucket::new(Store::shared()), Bucket::new(Store::shared()));
+    for key in ["a/1", "a/b/2", "c"] {
+        bucket.put(key, key);
+    }
+    let run = |arguments: &[&str]| holdfs(&[&["object"], arguments].concat());
+    run(&["cp", &path(&bucket, "c"), &path(&other, "d/")]).ok();
+    run(&["cp", "-r", &path(&bucket, "a/"), &path(&other, "x/")]).ok();
+    assert_eq!(other.keys(), ["d/c", "x/1", "x/b/2"]);
+    assert_eq!(other.get("x/b/2").unwrap(), b"a/b/2");
+    run(&["mv", &path(&bucket, "c"), &path(&bucket, "e f")]).ok();
+    run(&["mv", "--recursive", &path(&bucket, "a/"), &path(&other, "y/")]).ok();
+    assert_eq!(bucket.keys(), ["e f"]);
+    assert_eq!(other.get("y/1").unwrap(), b"a/1");
+    assert_eq!(run(&["mv", &path(&bucket, "e f"), &path(&bucket, "e f")]).status, 2);
+    assert_eq!(run(&["cp", "-r", &path(&other, "x"), &path(&other, "x/y/")]).status, 2);
+    assert_eq!(run(&["cp", &path(&bucket, "none"), &path(&other, "z")]).status, 1);
+}
+
+#[test]
+fn versions_come_back() {
+    let bucket = Bucket::with(Store::shared(), ObjectLock::On);
+    for body in ["one", "two"] {
+        bucket.put("k", body);
+    }
+    bucket.put("k2", "another");
+    let target = path(&bucket, "k");
+    let run = |verb: &str, arguments: &[&str]| holdfs(&[&["object", verb, &target], arguments].concat());
+    let versions = |count: usize| {
+        let listed = run("versions", &["--json"]).ok();
+        let listed: Vec<Value> = listed.lines().map(json).collect();
+        assert_eq!(listed.len(), count, "{listed:?}");
+        listed
+    };
+    let oldest = versions(2)[1]["version_id"].as_str().unwrap().to_owned();
+    run("revert", &[&oldest]).ok();
+    assert_eq!(bucket.get("k").unwrap(), b"one");
+    versions(3);
+    bucket.delete("k");
+    bucket.delete("k");
+    assert_eq!(bucket.get("k"), None);
+    run("undelete", &[]).ok();
+    assert_eq!(bucket.get("k").unwrap(), b"one");
+    versions(3);
+    assert_eq!(holdfs(&["object", "undelete", &path(&bucket, "none")]).status, 1);
+}
+
+#[test]
+fn objects_grow_and_are_composed() {
+    let bucket = Bucket::new(Store::shared());
+    let target = path(&bucket, "log");
+    for line in ["one\n", "two\n"] {
+        holdfs_with(&["object", "append", "-", &target], line.as_bytes()).ok();
+    }
+    assert_eq!(bucket.get("log").unwrap(), b"one\ntwo\n");
+    let large = noise(3, 6 << 20);
+    bucket.put("large", &large);
+    holdfs_with(&["object", "append", "-", &path(&bucket, "large")], b"end").ok();
+    assert!(bucket.get("large").unwrap() == [&large[..], b"end"].concat());
+    let sources = ["log", "large", "log", "log"].map(|key| path(&bucket, key));
+    let arguments =
+        [&["object", "compose", &path(&bucket, "all")], &sources.each_ref().map(String::as_str)[..]];
+    holdfs(&arguments.concat()).ok();
+    let log = b"one\ntwo\n";
+    assert!(bucket.get("all").unwrap() == [log, &large[..], b"end", log, log].concat());
+}
+
+#[test]
+fn what_lies_beside_an_object_is_shown() {
+    let bucket = Bucket::new(Store::shared());
+    bucket.put("k", "hello");
+    let target = path(&bucket, "k");
+    let attributes = holdfs(&["object", "attributes", &target, "--json"]);
+    if attributes.status == 0 {
+        assert_eq!(json(&attributes.out)["size"], 5);
+        assert!(holdfs(&["object", "attributes", &target]).ok().starts_with("size: 5\n"));
+    }
+    if Store::shared().server.is_some() {
+        assert!(!holdfs(&["object", "acl", &target]).ok().contains("AllUsers"));
+        holdfs(&["object", "acl", &target, "public-read"]).ok();
+        let shown = holdfs(&["object", "acl", &target]).ok();
+        assert!(shown.contains("READ http://acs.amazonaws.com/groups/global/AllUsers"), "{shown}");
+        assert_eq!(holdfs(&["object", "thaw", &target]).status, 1);
+        assert_eq!(holdfs(&["object", "select", &target, "select * from s3object"]).status, 1);
+        assert_eq!(holdfs(&["bucket", "watch", &bucket.name]).status, 1);
+    }
+}
+
+#[test]
+fn unfinished_uploads_are_listed_and_aborted() {
+    let bucket = Bucket::new(Store::shared());
+    for key in ["a/1", "b"] {
+        let create =
+            CreateMultipartUpload { bucket: bucket.name.clone(), key: key.into(), ..Default::default() };
+        bucket.send(&create).unwrap();
+    }
+    let uploads = |arguments: &[&str]| {
+        let shown = holdfs(&[&["bucket", "uploads", &bucket.name, "--json"], arguments].concat()).ok();
+        shown.lines().map(|line| json(line)["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(uploads(&[]), ["a/1", "b"]);
+    assert_eq!(uploads(&["--prefix", "a/", "--abort"]), ["a/1"]);
+    assert_eq!(uploads(&[]), ["b"]);
+    assert!(holdfs(&["bucket", "uploads", &bucket.name]).ok().ends_with(" b\n"));
+}
+
+#[test]
+fn a_url_lets_its_bearer_in() {
+    let bucket = Bucket::new(Store::shared());
+    bucket.put("k ü", "hello");
+    let url = |arguments: &[&str]| {
+        let shown = holdfs(&[&["object", "presign", &path(&bucket, "k ü")], arguments].concat()).ok();
+        shown.trim().to_owned()
+    };
+    let fetch = |method: reqwest::Method, url: String, body: &'static str| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap();
+        block_on(async move {
+            let reply = client.request(method, url).body(body).send().await.unwrap();
+            (reply.status().as_u16(), reply.text().await.unwrap())
+        })
+    };
+    assert_eq!(fetch(reqwest::Method::GET, url(&[]), ""), (200, "hello".to_owned()));
+    assert_eq!(fetch(reqwest::Method::HEAD, url(&["--method", "head"]), "").0, 200);
+    assert_eq!(fetch(reqwest::Method::PUT, url(&["--method", "put"]), "new").0, 200);
+    assert_eq!(bucket.get("k ü").unwrap(), b"new");
+    assert_eq!(fetch(reqwest::Method::GET, url(&["--method", "put"]), "").0, 403);
+    assert_eq!(fetch(reqwest::Method::DELETE, url(&["--method", "delete"]), "").0, 204);
+    assert_eq!(bucket.get("k ü"), None);
+    assert_eq!(holdfs(&["object", "presign", &path(&bucket, "k"), "--expires", "604801"]).status, 1);
 }
 
 #[test]

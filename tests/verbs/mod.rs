@@ -7,6 +7,7 @@ mod copies;
 mod documents;
 mod listings;
 mod locks;
+mod more;
 mod multipart;
 mod objects;
 mod settings;

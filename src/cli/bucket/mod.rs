@@ -1,6 +1,7 @@
 //! `holdfs bucket`: ls, create, remove, and what is set on a bucket.
 
 mod settings;
+mod uploads;
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -14,9 +15,10 @@ use crate::base::timestamp;
 use crate::cli::terminal::{Answer, Reader};
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
-use crate::s3::ops::{Bucket, CreateBucket, DeleteBucket, ListBuckets};
+use crate::s3::ops::{Bucket, CreateBucket, DeleteBucket, ListBuckets, ListMultipartUploads};
 use crate::s3::settings::{PutSetting, Versioning, VersioningStatus};
 use crate::s3::transfer::pages;
+use crate::s3::vendor::minio::ListenNotification;
 
 use settings::Which;
 
@@ -92,6 +94,37 @@ pub enum BucketCommand {
         #[arg(long, value_name = "ID")]
         id: Option<String>,
     },
+    /// List the uploads that were begun and not completed: time, id and key.
+    Uploads {
+        #[arg(value_name = "BUCKET")]
+        bucket: String,
+        /// Only of keys that start so.
+        #[arg(long, default_value = "")]
+        prefix: String,
+        /// Abort them: what they have sent is lost.
+        #[arg(long)]
+        abort: bool,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what happens in a bucket as it happens, until interrupted (MinIO only).
+    Watch {
+        #[arg(value_name = "BUCKET")]
+        bucket: String,
+        /// Only keys that start so.
+        #[arg(long, default_value = "")]
+        prefix: String,
+        /// Only keys that end so.
+        #[arg(long, default_value = "")]
+        suffix: String,
+        /// Such as s3:ObjectCreated:* [default: created, removed, accessed].
+        #[arg(long, value_name = "EVENT")]
+        event: Vec<String>,
+        /// One JSON object a line, as the store sends it.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// All these answers are small and come at once, or not at all.
@@ -113,6 +146,14 @@ pub async fn run(args: BucketArgs, client: &Client) -> Outcome {
         }
         BucketCommand::Unset { bucket, setting, id } => {
             settings::unset(client, Which { bucket, setting, id }).await
+        }
+        BucketCommand::Uploads { bucket, prefix, abort, json } => {
+            let list = ListMultipartUploads { bucket, prefix, ..ListMultipartUploads::default() };
+            uploads::uploads(client, list, abort, json).await
+        }
+        BucketCommand::Watch { bucket, prefix, suffix, event, json } => {
+            let listen = ListenNotification { bucket: Some(bucket), prefix, suffix, events: event };
+            uploads::watch(client, listen, json).await
         }
     }
 }

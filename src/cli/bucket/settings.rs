@@ -12,6 +12,7 @@ use crate::cli::terminal::{self, data};
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
 use crate::s3::settings::*;
+use crate::s3::vendor::ibm::BucketProtection;
 
 /// What can be got, set and unset, by the name that is typed.
 const SETTINGS: &[(&str, &dyn Documents)] = &[
@@ -31,6 +32,7 @@ const SETTINGS: &[(&str, &dyn Documents)] = &[
     ("ownership", &Removed(of::<OwnershipControls>())),
     ("policy", &Removed(of::<BucketPolicy>())),
     ("policy-status", &Status),
+    ("protection", &Kept(of::<BucketProtection>())),
     ("public-access-block", &Removed(of::<PublicAccessBlock>())),
     ("replication", &Removed(of::<Replication>())),
     ("request-payment", &Kept(of::<RequestPayment>())),

@@ -54,6 +54,20 @@ pub(super) async fn versions(client: &Client, target: Target, depth: Depth, form
     .await
 }
 
+/// Of one key, as they were listed.
+pub(super) fn show_versions(versions: &[ListedVersion], format: Format) -> Outcome {
+    let mut answer = Answer::to_stdout();
+    for version in versions {
+        let entry = ListedAny::Version(version.clone());
+        let line = match format {
+            Format::Json => version_json(&entry).to_string(),
+            Format::Text => version_line(&entry, &answer),
+        };
+        answer.line(line)?;
+    }
+    answer.finish()
+}
+
 /// Stops asking for pages once nobody reads.
 async fn write_all<T>(
     entries: impl Stream<Item = Result<T>>,

@@ -1,0 +1,84 @@
+//! `holdfs object attributes`: checksums, and the parts that an object was uploaded in.
+
+use serde_json::{Value, json};
+
+use super::{Format, Target};
+use crate::base::timestamp;
+use crate::cli::terminal::Answer;
+use crate::cli::{Failure, Outcome};
+use crate::s3::Client;
+use crate::s3::ops::{GetObjectAttributes, ObjectAttributes};
+
+pub(super) async fn run(client: &Client, target: &Target, format: Format) -> Outcome {
+    let attributes = all(client, target).await?;
+    let mut answer = Answer::to_stdout();
+    match format {
+        Format::Json => {
+            answer.line(described(&attributes))?;
+        }
+        Format::Text => {
+            for line in lines(&attributes) {
+                let line = answer.name(&line).into_owned();
+                answer.line(line)?;
+            }
+        }
+    }
+    answer.finish()
+}
+
+/// With the parts of all pages.
+async fn all(client: &Client, target: &Target) -> Outcome<ObjectAttributes> {
+    let Target { bucket, key, version } = target.clone();
+    let mut get = GetObjectAttributes { bucket, key, version, ..GetObjectAttributes::default() };
+    let mut attributes = client.send(&get).await?;
+    let mut next = attributes.parts.as_ref().and_then(|parts| parts.next_marker);
+    while let Some(marker) = next {
+        if get.part_number_marker.is_some_and(|before| before >= marker) {
+            return Err(Failure::refused("The list of parts goes in a circle."));
+        }
+        get.part_number_marker = Some(marker);
+        let page = client.send(&get).await?.parts.unwrap_or_default();
+        next = page.next_marker;
+        if let Some(parts) = &mut attributes.parts {
+            parts.parts.extend(page.parts);
+        }
+    }
+    Ok(attributes)
+}
+
+fn described(attributes: &ObjectAttributes) -> Value {
+    let part = |part: &crate::s3::ops::ObjectPart| json!({ "number": part.number, "size": part.size, "checksums": part.checksums });
+    json!({
+        "size": attributes.size,
+        "etag": attributes.etag.as_ref().map(|etag| &*etag.0),
+        "version_id": attributes.version.as_ref().map(|version| &*version.0),
+        "last_modified": attributes.last_modified.map(timestamp::rfc3339),
+        "storage_class": attributes.storage_class,
+        "checksums": attributes.checksums,
+        "checksum_type": attributes.checksum_type,
+        "parts_count": attributes.parts.as_ref().and_then(|parts| parts.count),
+        "parts": attributes.parts.as_ref().map(|parts| parts.parts.iter().map(part).collect::<Vec<_>>()),
+    })
+}
+
+fn lines(attributes: &ObjectAttributes) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = |name: &str, value: Option<String>| {
+        lines.extend(value.map(|value| format!("{name}: {value}")));
+    };
+    line("size", attributes.size.map(|size| size.to_string()));
+    line("etag", attributes.etag.as_ref().map(|etag| etag.0.to_string()));
+    line("version_id", attributes.version.as_ref().map(|version| version.0.to_string()));
+    line("last_modified", attributes.last_modified.map(timestamp::rfc3339));
+    line("storage_class", attributes.storage_class.clone());
+    line("checksum_type", attributes.checksum_type.clone());
+    for (algorithm, value) in &attributes.checksums {
+        line(&format!("checksum_{algorithm}"), Some(value.clone()));
+    }
+    let parts = attributes.parts.as_ref();
+    line("parts_count", parts.and_then(|parts| parts.count).map(|count| count.to_string()));
+    for part in parts.into_iter().flat_map(|parts| &parts.parts) {
+        line(&format!("part {}", part.number), Some(part.size.to_string()));
+    }
+    lines
+}
