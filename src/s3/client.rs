@@ -188,7 +188,7 @@ impl Client {
             return Err(about(Error::new(ErrorKind::NoCredentials, why)));
         };
         let time = self.shared.skew.apply(self.shared.config.clock.wall());
-        let fields = policy.sign(&self.shared.signer(&credentials, &region, time)).map_err(about)?;
+        let fields = policy.sign(&self.shared.signer(&credentials, &address, time)).map_err(about)?;
         let url = format!("{}://{}{}", address.scheme.name(), address.authority, address.path);
         Ok(PostForm { url, fields })
     }
