@@ -12,6 +12,7 @@ mod download;
 pub mod pages;
 pub mod plan;
 mod upload;
+pub mod wait;
 
 pub use assembly::take_late_tags;
 pub use compose::{Piece, append, compose};

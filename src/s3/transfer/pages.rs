@@ -10,6 +10,7 @@ use crate::s3::ops::{
     Bucket, ListBuckets, ListMultipartUploads, ListObjectVersions, ListObjects, ListObjectsV2, ListParts,
     ListedObject, ListedVersion, Part, Upload,
 };
+use crate::s3::vendor::ibm::{ExtendedBucket, ListBucketsExtended};
 use crate::s3::{Client, Error, Operation, Result};
 
 /// Keys and common prefixes in the order of their names.
@@ -45,6 +46,14 @@ impl ListedAny {
 }
 
 pub fn buckets(client: &Client, list: ListBuckets) -> impl Stream<Item = Result<Bucket>> + Send + use<> {
+    pages(client.clone(), list)
+}
+
+/// IBM's: with their places.
+pub fn buckets_extended(
+    client: &Client,
+    list: ListBucketsExtended,
+) -> impl Stream<Item = Result<ExtendedBucket>> + Send + use<> {
     pages(client.clone(), list)
 }
 
@@ -126,6 +135,21 @@ impl Paged for ListBuckets {
         let next =
             follow(&at, page.continuation_token, |continuation_token| Self { continuation_token, ..self })?;
         Ok((page.buckets, next))
+    }
+}
+
+impl Paged for ListBucketsExtended {
+    type Item = ExtendedBucket;
+
+    fn turn(self, page: Self::Output) -> Result<(Vec<ExtendedBucket>, Option<Self>)> {
+        let next = page.next().map(str::to_owned);
+        let buckets = page.list.map(|list| list.buckets).unwrap_or_default();
+        if next.is_none() {
+            return Ok((buckets, None));
+        }
+        let at = self.marker.clone();
+        let next = follow(&at, next, |marker| Self { marker, ..self })?;
+        Ok((buckets, next))
     }
 }
 
