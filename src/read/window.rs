@@ -289,7 +289,9 @@ mod tests {
             }
             request = plan.request_bytes;
         }
-        assert_eq!((fetched_to, request), (64 * MIB + WINDOW_BYTES_MAX, REQUEST_BYTES_MAX));
+        let ahead = fetched_to - 64 * MIB;
+        assert!((WINDOW_BYTES_MAX - REQUEST_BYTES_MAX..=WINDOW_BYTES_MAX).contains(&ahead), "{ahead}");
+        assert_eq!(request, REQUEST_BYTES_MAX);
     }
 
     #[test]
