@@ -40,12 +40,16 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 pub fn serve(request: &Request, readiness: Readiness) -> Result<usize> {
     process::prepare();
     let runtime = runtime()?;
-    let served = runtime.block_on(async {
-        match Mounted::start(request).await {
-            Ok(mounted) => mounted.run(readiness).await,
-            Err(error) => Err(report(error, readiness)),
+    let mounted = match runtime.block_on(Mounted::start(request)) {
+        Ok(mounted) => mounted,
+        Err(error) => {
+            // Nothing was begun that has to end well, and somebody waits for the reason.
+            let reported = report(error, readiness);
+            runtime.shutdown_background();
+            return Err(reported);
         }
-    });
+    };
+    let served = runtime.block_on(mounted.run(readiness));
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     served
 }
