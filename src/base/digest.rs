@@ -1,7 +1,7 @@
 //! Digests and checksums behind one face, each by the fastest instructions the CPU has.
 //!
 //! `sha2` finds the SHA extensions at run time and `crc-fast` the carry-less multiplication, so one binary
-//! serves every machine. S3 writes checksums as base64 of the big-endian value: [`base64`] of
+//! serves every machine. S3 writes checksums as base64 of the big-endian value: [`base64()`] of
 //! `value.to_be_bytes()`.
 
 use ::base64::Engine as _;

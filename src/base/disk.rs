@@ -1,7 +1,7 @@
 //! The durable-file seam: pwrite, sync, rename, sync of the directory; latches after an error.
 //!
 //! Whatever keeps data on local disk goes through [`Disk`] and [`File`], so that a test can crash or fill the
-//! disk under it. Files of [`system`] are private (0600, directories 0700, whatever the umask), close on exec
+//! disk under it. Files of [`system()`] are private (0600, directories 0700, whatever the umask), close on exec
 //! and never reached through a symbolic link. Every file is latched: once a write or a sync failed, the kernel
 //! may have marked the lost pages clean, so that a later fsync would succeed (Rebello et al., ATC '20); from
 //! then on each sync of that file fails with the first error.
