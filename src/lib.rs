@@ -8,7 +8,7 @@
 //! * L1 [`s3`]: a complete S3 client that has never heard of files. Owns [`s3::ObjectRef`].
 //! * L2 [`namespace`]: names and inodes; knows nothing of handles, uploads or memory.
 //! * L2 [`read`]: bytes of one object version, fetched ahead and once.
-//! * L2 [`mod@write`]: changed files, from the first write to the committed object.
+//! * L2 [`write`](mod@write): changed files, from the first write to the committed object.
 //! * L2 [`xattr`]: attribute names turned into S3 operations.
 //! * L3 [`fs`]: the mediator: file-system semantics without a kernel.
 //! * L4 [`fuse`]: the only user of `fuser`: the kernel's protocol around [`fs`].
