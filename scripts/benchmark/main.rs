@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a report is what it is for")]
 
+mod keys;
 mod null_mount;
 mod process;
 mod proxy;
@@ -29,12 +30,15 @@ fn main() -> io::Result<()> {
     {
         return null_mount::serve(Path::new(directory), size.parse().map_err(io::Error::other)?, 2);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if words == ["keys"] {
+        return runtime.block_on(keys::run(1_000_000));
+    }
     let arguments = parse(&words)?;
     // reqwest is built without a cryptography provider of its own; the raw client needs none but insists.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let work = std::env::temp_dir().join(format!("holdfs-bench-{}", std::process::id()));
     std::fs::create_dir_all(&work)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
         for &store in &arguments.stores {
             Bench { rig: Rig::start(store, &work).await?, size_bytes: arguments.size_mib * MIB }

@@ -272,7 +272,7 @@ fn keys() -> [(&'static str, &'static str); 3] {
     [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY), ("AWS_REGION", "us-east-1")]
 }
 
-fn client_of(address: SocketAddr) -> io::Result<Client> {
+pub fn client_of(address: SocketAddr) -> io::Result<Client> {
     let mut config = Config::new(Provider::fixed(Credentials::new(ACCESS_KEY, Secret::new(SECRET_KEY))));
     config.endpoint = Some(format!("http://{address}"));
     config.region = Some("us-east-1".to_owned());
