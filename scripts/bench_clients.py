@@ -92,7 +92,8 @@ def ranges(bytes_in_all, count=8):
 
 def curl_config(path, entries):
     """One file of options for `curl --parallel`: signed by curl, each transfer on its own."""
-    signed = 'aws-sigv4 = "aws:amz:us-east-1:s3"\nuser = "testaccesskey:testsecretkey"\nfail\nsilent\nshow-error\n'
+    signed = 'aws-sigv4 = "aws:amz:us-east-1:s3"\nuser = "testaccesskey:testsecretkey"\n'
+    signed += 'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"\nfail\nsilent\nshow-error\n'
     path.write_text("next\n".join(signed + entry for entry in entries))
     return ["curl", "--parallel", "--parallel-immediate", "--parallel-max", IN_FLIGHT, "--config", path]
 
@@ -105,7 +106,6 @@ def one_large_object(store, size, only):
     with open(source, "wb") as file:
         for _ in range(size // len(piece)):
             file.write(piece)
-    unsigned = "x-amz-content-sha256: UNSIGNED-PAYLOAD"
     if "up" in only:
         up = [
             ("holdfs", nothing, [HOLDFS, "object", "put", source, "bench/holdfs"]),
@@ -119,7 +119,7 @@ def one_large_object(store, size, only):
         subprocess.run([HOLDFS, "object", "rm", f"bench/{name}"], env=store.environment, stderr=subprocess.DEVNULL)
     if "down" in only:
         pieces = [f'url = "{store.endpoint}/bench/holdfs"\nrange = "{first}-{last}"\noutput = "{target}.{n}"\n'
-                  f'header = "{unsigned}"\n' for n, (first, last) in enumerate(ranges(size))]
+                  for n, (first, last) in enumerate(ranges(size))]
         curl = curl_config(folder / "curl", pieces)
 
         def clear():
