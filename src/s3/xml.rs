@@ -19,12 +19,14 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 
 use crate::base::timestamp;
-use crate::s3::{Error, Result};
+use crate::s3::{Error, ErrorKind, Result};
 
 /// The deepest document of S3 (replication) has 8 levels.
 const DEPTH_MAX: usize = 32;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+/// The root of a listing of keys.
+const LISTING: &str = "ListBucketResult";
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// A cursor over a document; one element is open at any time.
@@ -40,6 +42,7 @@ impl<'x> Reader<'x> {
         let (reader, found) = Self::open_root(document)?;
         match found.as_deref() {
             Some(found) if found == root => Ok(reader),
+            Some(LISTING) => Err(listed_instead()),
             Some(found) => Err(malformed(format_args!("its root is <{found}>, not <{root}>"))),
             None => Err(malformed(format_args!("it has no <{root}>"))),
         }
@@ -48,6 +51,7 @@ impl<'x> Reader<'x> {
     /// Opens the root element, whatever stores call it.
     pub(crate) fn open_any(document: &'x [u8]) -> Result<Self> {
         match Self::open_root(document)? {
+            (_, Some(found)) if found == LISTING => Err(listed_instead()),
             (reader, Some(_)) => Ok(reader),
             (_, None) => Err(malformed("it has no element")),
         }
@@ -180,6 +184,12 @@ fn malformed(why: impl std::fmt::Display) -> Error {
     Error::decode(format!("The XML of the reply is malformed: {why}."))
 }
 
+/// Stores that pass over a sub-resource that they do not know list the bucket instead.
+fn listed_instead() -> Error {
+    let why = "The store does not know what was asked for: it answered with a listing of the bucket.";
+    Error::new(ErrorKind::Unsupported, why)
+}
+
 /// Builds a document; elements come in the order of the calls.
 pub(crate) struct Writer {
     text: String,
@@ -267,7 +277,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::s3::ErrorKind;
 
     fn texts(document: &str) -> Result<Vec<(String, String)>> {
         let mut texts = Vec::new();
@@ -302,6 +311,15 @@ mod tests {
         assert_eq!(text("<R><A>a<!-- no -->b<B>c</B>d</A></R>"), "abd");
         assert_eq!(text("<R><A/></R>"), "");
         assert_eq!(text("<R><A>\u{1}</A></R>"), "\u{1}", "older stores do not escape it");
+    }
+
+    #[test]
+    fn a_listing_is_no_answer_to_anything_else() {
+        let listing = b"<ListBucketResult><Name>b</Name></ListBucketResult>";
+        let kind = |reader: Result<Reader<'_>>| reader.err().map(|error| error.kind());
+        assert_eq!(kind(Reader::open(listing, "Tagging")), Some(ErrorKind::Unsupported));
+        assert_eq!(kind(Reader::open_any(listing)), Some(ErrorKind::Unsupported));
+        assert_eq!(kind(Reader::open(listing, "ListBucketResult")), None);
     }
 
     #[test]

@@ -153,12 +153,13 @@ impl<'a> Bucket<'a> {
             object_lock: lock == ObjectLock::On,
             ..CreateBucket::default()
         };
-        block_on(client.send(&create)).expect("a new bucket");
-        Self { name, store, client }
+        let bucket = Self { name, store, client };
+        bucket.send(&create).expect("a new bucket");
+        bucket
     }
 
     pub fn send<O: Operation>(&self, operation: &O) -> s3::Result<O::Output> {
-        block_on(self.client.send(operation))
+        observed(O::NAME, block_on(self.client.send(operation)))
     }
 
     /// Puts an object as another S3 client would.
@@ -527,9 +528,25 @@ pub fn run_within(command: &mut Command, max: Duration) -> (Output, Duration) {
 
 /// Tells the conformance table what this store lacks.
 pub fn lacks(what: &str) {
-    if let Some(file) = std::env::var_os("HOLDFS_TEST_LACKS") {
+    note("HOLDFS_TEST_LACKS", what);
+}
+
+/// Tells the table of operations how the store answered one: `OPERATION ok`, or the code and the status of its refusal.
+pub fn observed<T>(operation: &str, answer: s3::Result<T>) -> s3::Result<T> {
+    let outcome = match &answer {
+        Ok(_) => "ok".to_owned(),
+        Err(error) if error.code().is_empty() => format!("{:?} {}", error.kind(), error.status()),
+        Err(error) => format!("{} {}", error.code(), error.status()),
+    };
+    note("HOLDFS_TEST_OPERATIONS", &format!("{operation} {outcome}"));
+    answer
+}
+
+/// Adds a line to the file that this variable names, if it does.
+fn note(variable: &str, line: &str) {
+    if let Some(file) = std::env::var_os(variable) {
         let file = fs::File::options().create(true).append(true).open(file);
-        let _ = file.and_then(|mut file| writeln!(file, "{what}"));
+        let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     }
 }
 

@@ -36,7 +36,7 @@ fn create_only_never_replaces() {
     let bucket = Bucket::new(Store::shared());
     assert_eq!(put(&bucket, "k", WriteCondition::Absent), Ok(()));
     let again = put(&bucket, "k", WriteCondition::Absent);
-    holds_or_lacks("PUT If-None-Match", &again, &Err(ErrorKind::PreconditionFailed));
+    holds_or_lacks("PutObject: If-None-Match", &again, &Err(ErrorKind::PreconditionFailed));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn replace_only_what_is_expected() {
     let bucket = Bucket::new(Store::shared());
     bucket.put("k", "old");
     let wrong = put(&bucket, "k", WriteCondition::Matches(ETag(OTHER.into())));
-    if holds_or_lacks("PUT If-Match", &wrong, &Err(ErrorKind::PreconditionFailed)) {
+    if holds_or_lacks("PutObject: If-Match", &wrong, &Err(ErrorKind::PreconditionFailed)) {
         assert_eq!(bucket.get("k").as_deref(), Some(&b"old"[..]));
     }
     let etag = bucket.head("k").etag.unwrap();
@@ -65,7 +65,11 @@ fn delete_only_what_is_expected() {
         bucket.send(&delete).map(drop).map_err(|error| error.kind())
     };
     let etag = bucket.head("k").etag.unwrap();
-    if holds_or_lacks("DELETE If-Match", &delete(ETag(OTHER.into())), &Err(ErrorKind::PreconditionFailed)) {
+    if holds_or_lacks(
+        "DeleteObject: If-Match",
+        &delete(ETag(OTHER.into())),
+        &Err(ErrorKind::PreconditionFailed),
+    ) {
         assert!(bucket.get("k").is_some());
         assert_eq!(delete(etag), Ok(()));
     }

@@ -51,7 +51,7 @@ fn a_copy_onto_itself_replaces_the_metadata() {
     let replace = NewObject { metadata: [("b".to_owned(), "2".to_owned())].into(), ..NewObject::default() };
     bucket.send(&CopyObject { replace: Some(replace.clone()), ..copy(&bucket, "k", "k") }).unwrap();
     assert_eq!(bucket.head("k").metadata, replace.metadata);
-    if !holds_or_lacks("tags of a copy that replaces metadata", &tags(&bucket, "k").len(), &1) {
+    if !holds_or_lacks("CopyObject: tags beside replaced metadata", &tags(&bucket, "k").len(), &1) {
         return;
     }
     let retagged = NewObject { tags: Some([("u".to_owned(), "2".to_owned())].into()), ..replace };
@@ -75,5 +75,5 @@ fn a_copy_is_pinned_and_conditional() {
     assert_eq!(bucket.get("new"), None);
     let taken = CopyObject { condition: WriteCondition::Absent, ..copy(&bucket, "s", "t") };
     let seen = bucket.send(&taken).map(drop).map_err(|error| error.kind());
-    holds_or_lacks("CopyObject If-None-Match", &seen, &Err(ErrorKind::PreconditionFailed));
+    holds_or_lacks("CopyObject: If-None-Match", &seen, &Err(ErrorKind::PreconditionFailed));
 }

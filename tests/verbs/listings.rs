@@ -47,7 +47,7 @@ fn a_key_does_not_hide_the_keys_below_it() {
     let bucket = Bucket::new(Store::shared());
     ["dir", "dir/1"].iter().for_each(|key| bucket.put(key, "x"));
     let seen = list(&bucket, ListObjectsV2::default());
-    holds_or_lacks("keys below a key, in listings", &seen, &vec!["dir".to_owned(), "dir/1".to_owned()]);
+    holds_or_lacks("ListObjectsV2: keys below a key", &seen, &vec!["dir".to_owned(), "dir/1".to_owned()]);
     assert!(bucket.get("dir/1").is_some());
 }
 

@@ -97,7 +97,7 @@ fn parts_sent_in_any_order_make_one_object() {
     let head = bucket.head("big/file+1");
     assert!(stored.etag.is_none() || stored.etag == head.etag, "Ceph does not say");
     assert_eq!(head.metadata["a"], "b");
-    holds_or_lacks("tags that an upload in parts begins with", &head.tag_count, &Some(1));
+    holds_or_lacks("CreateMultipartUpload: tags", &head.tag_count, &Some(1));
     assert_eq!(bucket.get("big/file+1").unwrap(), [first, last].concat());
     assert!(!upload.is_listed());
 }
@@ -138,7 +138,7 @@ fn a_completion_can_be_create_only() {
     let upload = Upload::begin(&bucket, "k", NewObject::default());
     let part = upload.part(1, b"new");
     let seen = upload.complete(vec![part], WriteCondition::Absent).map(drop).map_err(|error| error.kind());
-    if holds_or_lacks("complete If-None-Match", &seen, &Err(ErrorKind::PreconditionFailed)) {
+    if holds_or_lacks("CompleteMultipartUpload: If-None-Match", &seen, &Err(ErrorKind::PreconditionFailed)) {
         assert_eq!(bucket.get("k").as_deref(), Some(&b"old"[..]));
         upload.abort().unwrap();
     }
@@ -159,7 +159,7 @@ fn copied_and_sent_parts_mix() {
     let upload = Upload::begin_with(&bucket, "target", NewObject::default(), PartOrigin::AlsoCopied);
     let stale = upload.copy(1, source(Some(ETag("00000000000000000000000000000000".into()))), None);
     let seen = stale.map(drop).map_err(|error| error.kind());
-    holds_or_lacks("UploadPartCopy source If-Match", &seen, &Err(ErrorKind::PreconditionFailed));
+    holds_or_lacks("UploadPartCopy: If-Match on the source", &seen, &Err(ErrorKind::PreconditionFailed));
     let sent = noise(5, PART);
     let parts = vec![
         upload.copy(1, source(etag.clone()), None).unwrap(),

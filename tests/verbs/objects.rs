@@ -6,8 +6,8 @@ use holdfs::s3::ops::{
 };
 use holdfs::s3::{ErrorKind, VersionId};
 
-use super::{holds_or_lacks, kind};
-use crate::mounted::harness::{Bucket, Store, block_on, lacks, noise};
+use super::{holds_or_lacks, kind, lacks_or_fails};
+use crate::mounted::harness::{Bucket, Store, block_on, noise};
 
 fn get(bucket: &Bucket<'_>, key: &str, range: Option<(u64, u64)>) -> GetObject {
     let range = range.map(|(start, end)| ByteRange::new(start, end));
@@ -68,9 +68,7 @@ fn a_whole_body_is_verified_where_the_store_keeps_a_checksum() {
     let content = noise(2, 3 << 20);
     bucket.put("k", &content);
     let output = bucket.send(&GetObject { checksum_mode: true, ..get(&bucket, "k", None) }).unwrap();
-    if output.headers.checksums.is_empty() {
-        lacks("checksums of objects");
-    }
+    holds_or_lacks("GetObject: checksums", &output.headers.checksums.is_empty(), &false);
     assert_eq!(block_on(output.body.collect(4 << 20)).unwrap(), content);
 }
 
@@ -161,14 +159,16 @@ fn odd_keys_are_kept_apart_byte_for_byte() {
         // MinIO takes `/x/y` for `x/y`, which comes after it.
         match bucket.send(&PutObject::new(&bucket.name, *key, key.as_bytes().to_vec())) {
             Ok(_) => kept.push(*key),
-            Err(error) if error.kind() == ErrorKind::Invalid => lacks(&format!("the key {key:?}")),
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                lacks_or_fails(&format!("PutObject: the key {key:?}"), &error.to_string());
+            }
             Err(error) => panic!("{key:?}: {error}"),
         }
     }
     let listed = bucket.keys();
     for key in &kept {
         if !listed.iter().any(|listed| listed == key) {
-            lacks(&format!("the key {key:?}, in listings"));
+            lacks_or_fails(&format!("ListObjectsV2: the key {key:?}"), "it is not there");
             continue;
         }
         assert_eq!(bucket.get(key).as_deref(), Some(key.as_bytes()), "{key:?}");
@@ -197,7 +197,7 @@ fn names_of_metadata_are_kept() {
     let mut put = PutObject::new(&bucket.name, "k", "x");
     put.object.metadata = [("a_b".to_owned(), "1".to_owned())].into();
     bucket.send(&put).unwrap();
-    holds_or_lacks("`_` in names of metadata", &bucket.head("k").metadata, &put.object.metadata);
+    holds_or_lacks("HeadObject: `_` in names of metadata", &bucket.head("k").metadata, &put.object.metadata);
 }
 
 #[test]

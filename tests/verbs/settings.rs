@@ -6,12 +6,12 @@ use holdfs::s3::ops::{
     CreateBucket, DeleteBucket, GetBucketLocation, HeadBucket, ListBuckets, RetentionMode,
 };
 use holdfs::s3::settings::{
-    BucketTags, DefaultRetention, DeleteSetting, GetSetting, ObjectLockConfiguration, PutSetting,
-    RetentionPeriod, Versioning, VersioningStatus,
+    DefaultRetention, GetSetting, ObjectLockConfiguration, PutSetting, RetentionPeriod, Versioning,
+    VersioningStatus,
 };
 use holdfs::s3::transfer::pages;
 
-use super::{holds_or_lacks, kind};
+use super::kind;
 use crate::mounted::harness::{Bucket, ObjectLock, Store, block_on};
 
 #[test]
@@ -72,22 +72,4 @@ fn object_lock_has_a_default_only_when_given_one() {
     }
     bucket.send(&PutSetting { bucket: bucket.name.clone(), document: without.clone() }).unwrap();
     assert_eq!(get(&bucket), Some(without));
-}
-
-#[test]
-fn the_tags_of_a_bucket_can_be_removed() {
-    let bucket = Bucket::new(Store::shared());
-    let asked =
-        bucket.send(&GetSetting::<BucketTags>::new(&bucket.name)).map(drop).map_err(|error| error.kind());
-    if !holds_or_lacks("tags of a bucket", &asked, &Ok(())) {
-        assert_eq!(asked, Err(ErrorKind::Unsupported));
-        return;
-    }
-    let get = || bucket.send(&GetSetting::<BucketTags>::new(&bucket.name)).unwrap().unwrap_or_default();
-    assert_eq!(get(), BucketTags::default());
-    let document = BucketTags([("project".to_owned(), "one / two".to_owned())].into());
-    bucket.send(&PutSetting { bucket: bucket.name.clone(), document: document.clone() }).unwrap();
-    assert_eq!(get(), document);
-    bucket.send(&DeleteSetting::<BucketTags>::new(&bucket.name)).unwrap();
-    assert_eq!(get(), BucketTags::default());
 }

@@ -123,7 +123,7 @@ fn a_large_upload_can_be_create_only() {
     let target = Target { condition: WriteCondition::Absent, ..target(&bucket, "k") };
     let stored = upload(&bucket, &target, UploadSource::Bytes(noise(1, 6 * MIB).into()));
     let seen = stored.map(drop).map_err(|error| error.kind());
-    if holds_or_lacks("complete If-None-Match", &seen, &Err(ErrorKind::PreconditionFailed)) {
+    if holds_or_lacks("CompleteMultipartUpload: If-None-Match", &seen, &Err(ErrorKind::PreconditionFailed)) {
         let list = ListMultipartUploads {
             bucket: bucket.name.clone(),
             prefix: "k".into(),

@@ -159,7 +159,7 @@ impl Operation for ListObjectAnnotations {
     }
 
     fn decode(&self, reply: Reply) -> Result<ObjectAnnotations> {
-        let mut reader = crate::s3::xml::Reader::open_any(reply.document()?)?;
+        let mut reader = crate::s3::xml::Reader::open_any(reply.document_of_object()?)?;
         document::Element::read(&mut reader)
     }
 }

@@ -84,7 +84,7 @@ impl Operation for GetObjectAttributes {
             ..ObjectAttributes::default()
         };
         // AWS's root is GetObjectAttributesResponse, the reference's GetObjectAttributesOutput, MinIO's begins small.
-        Reader::open_any(reply.document()?)?.children(|name, xml| attributes.take(name, xml))?;
+        Reader::open_any(reply.document_of_object()?)?.children(|name, xml| attributes.take(name, xml))?;
         Ok(attributes)
     }
 }
@@ -156,6 +156,7 @@ fn take_checksum(name: &str, xml: &mut Reader<'_>, checksums: &mut BTreeMap<Stri
 mod tests {
     use super::super::fixture::{reply, wire};
     use super::*;
+    use crate::s3::ErrorKind;
 
     #[test]
     fn attributes_as_in_the_reference() {
@@ -199,5 +200,9 @@ mod tests {
         assert_eq!((parts.count, parts.next_marker), (Some(3), Some(2)));
         assert_eq!((parts.parts[0].number, parts.parts[0].size), (2, 5_242_880));
         assert_eq!(attributes.version, Some(VersionId("v".into())));
+        let small = document.replace("GetObjectAttributesResponse", "getObjectAttributesResponse");
+        assert_eq!(get.decode(reply(200, &[], &small)).unwrap().size, Some(10_485_761));
+        let object = reply(200, &[("content-type", "binary/octet-stream")], "bytes");
+        assert_eq!(get.decode(object).unwrap_err().kind(), ErrorKind::Unsupported);
     }
 }

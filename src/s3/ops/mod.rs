@@ -120,6 +120,24 @@ impl Reply {
     }
 }
 
+/// What the headers say of the body.
+pub(in crate::s3) fn is_xml(headers: &HeaderMap) -> bool {
+    text(headers, &http::header::CONTENT_TYPE).is_some_and(|kind| kind.contains("xml"))
+}
+
+impl Reply {
+    /// As [`Reply::document`], about an object: a store that passes over a sub-resource that it does not know sends
+    /// the object itself.
+    pub(in crate::s3) fn document_of_object(&self) -> Result<&[u8]> {
+        let document = self.document()?;
+        if self.headers.contains_key(http::header::CONTENT_TYPE) && !is_xml(&self.headers) {
+            let why = "The store does not know what was asked for: it answered with the object itself.";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
+        Ok(document)
+    }
+}
+
 #[cfg(test)]
 pub(in crate::s3) mod fixture {
     //! Requests as text, and replies made of text.

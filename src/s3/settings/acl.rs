@@ -59,6 +59,7 @@ pub const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 #[serde(untagged, deny_unknown_fields)]
 pub enum Grantee {
     User {
+        /// Empty where a store has but one user and does not name it.
         #[serde(rename = "ID")]
         id: String,
         #[serde(rename = "DisplayName", skip_serializing_if = "Option::is_none")]
@@ -93,12 +94,15 @@ impl Element for Grantee {
 
     fn read(xml: &mut Reader<'_>) -> Result<Self> {
         let (mut id, mut display_name, mut uri, mut address) = (None, None, None, None);
+        let mut is_user = false;
         xml.children(|name, xml| {
             match name {
                 "ID" => id = xml.non_empty()?,
                 "DisplayName" => display_name = xml.non_empty()?,
                 "URI" => uri = xml.non_empty()?,
                 "EmailAddress" => address = xml.non_empty()?,
+                // MinIO's owner, of whom it says no more.
+                "Type" => is_user = xml.text()? == "CanonicalUser",
                 _ => {}
             }
             Ok(())
@@ -107,6 +111,7 @@ impl Element for Grantee {
             (Some(id), ..) => Ok(Self::User { id, display_name }),
             (None, Some(uri), _) => Ok(Self::Group { uri }),
             (None, None, Some(address)) => Ok(Self::Email { address }),
+            (None, None, None) if is_user => Ok(Self::User { id: String::new(), display_name }),
             (None, None, None) => Err(Error::decode("The reply has a grant to nobody.")),
         }
     }
@@ -190,5 +195,8 @@ mod tests {
         let nobody = "<AccessControlPolicy><AccessControlList><Grant><Grantee/><Permission>READ</Permission></Grant>\
                       </AccessControlList></AccessControlPolicy>";
         assert_eq!(decode_acl(nobody.as_bytes()).unwrap_err().kind(), ErrorKind::Corrupt);
+        let unnamed = nobody.replace("<Grantee/>", "<Grantee><Type>CanonicalUser</Type></Grantee>");
+        let grants = decode_acl(unnamed.as_bytes()).unwrap().list.grants;
+        assert_eq!(grants[0].grantee, Grantee::User { id: String::new(), display_name: None });
     }
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::{Removable, Setting};
 use crate::s3::Result;
-use crate::s3::document::{self, Toggle, document, words};
+use crate::s3::document::{self, Element, Toggle, document, words};
+use crate::s3::xml::Reader;
 
 document! {
     /// Who pays for requests and transfer.
@@ -133,7 +134,8 @@ impl Setting for PublicAccessBlock {
     }
 
     fn decode(document: &[u8]) -> Result<Self> {
-        document::decode("PublicAccessBlockConfiguration", document)
+        // Ceph calls the root otherwise.
+        Element::read(&mut Reader::open_any(document)?)
     }
 }
 
@@ -204,6 +206,9 @@ mod tests {
 </PublicAccessBlockConfiguration>"#,
         );
         assert_eq!((block.block_acls, block.ignore_acls), (Some(true), Some(false)));
+        let of_ceph = "<BlockPublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
+            </BlockPublicAccessBlockConfiguration>";
+        assert_eq!(PublicAccessBlock::decode(of_ceph.as_bytes()).unwrap().block_acls, Some(true));
     }
 
     #[test]

@@ -8,13 +8,12 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method};
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::base::timestamp;
 use crate::s3::operation::{Reply, Request};
 use crate::s3::ops::archive::stream_of;
-use crate::s3::ops::{NewObject, PutObject, With, WriteCondition, on_bucket, on_service, on_version};
+use crate::s3::ops::{NewObject, PutObject, With, WriteCondition, is_xml, on_bucket, on_service, on_version};
 use crate::s3::{Body, ByteStream, Error, ErrorKind, Operation, Result, VersionId};
 
 /// Events of a bucket, or of all buckets, until one of both ends hangs up. Output: [`Events`].
@@ -50,6 +49,10 @@ impl Operation for ListenNotification {
     }
 
     fn decode(&self, reply: Reply) -> Result<Events> {
+        if is_xml(&reply.headers) {
+            let why = "The store does not tell events: it answered with a listing of the bucket.";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
         Ok(Events { body: stream_of(reply)?, line: BytesMut::new(), waiting: Vec::new() })
     }
 }
@@ -132,7 +135,8 @@ impl EventRecord {
             name: text(&record["eventName"]).unwrap_or_default(),
             time: record["eventTime"].as_str().and_then(timestamp::parse_rfc3339),
             bucket: text(&bucket["name"]).unwrap_or_default(),
-            key: form_decoded(object["key"].as_str().unwrap_or_default()),
+            // As it is: only what MinIO sends to queues and the like is form-encoded.
+            key: text(&object["key"]).unwrap_or_default(),
             size: object["size"].as_u64(),
             etag: text(&object["eTag"]),
             version: text(&object["versionId"]).map(|version| VersionId(version.into())),
@@ -140,11 +144,6 @@ impl EventRecord {
             raw: record.clone(),
         }
     }
-}
-
-/// A plus sign is a blank.
-fn form_decoded(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// Asks a model about an object (AIStor). Output: its answer.
@@ -298,7 +297,7 @@ mod tests {
     async fn events_are_read_line_by_line() {
         let record =
             r#"{"eventName":"s3:ObjectCreated:Put","eventTime":"2026-01-31T10:00:00.000Z","s3":{"bucket":
-            {"name":"b"},"object":{"key":"a+b%2Fc","size":3,"eTag":"e","versionId":"v","sequencer":"01"}}}"#
+            {"name":"b"},"object":{"key":"a+b%2Fc d","size":3,"eTag":"e","versionId":"v","sequencer":"01"}}}"#
                 .replace('\n', "");
         let removed =
             r#"{"eventName":"s3:ObjectRemoved:Delete","s3":{"bucket":{"name":"b"},"object":{"key":"x"}}}"#;
@@ -310,7 +309,7 @@ mod tests {
         let first = events.next().await.unwrap().unwrap();
         assert_eq!(
             (first.name.as_str(), first.key.as_str(), first.size),
-            ("s3:ObjectCreated:Put", "a b/c", Some(3))
+            ("s3:ObjectCreated:Put", "a+b%2Fc d", Some(3))
         );
         assert_eq!(first.version, Some(VersionId("v".into())));
         assert_eq!(events.next().await.unwrap().unwrap().key, "x");
@@ -318,6 +317,8 @@ mod tests {
         assert_eq!(events.next().await.unwrap(), None);
         let mut torn = listen.decode(streamed(200, &[], "{\"Records\":[")).unwrap();
         assert_eq!(torn.next().await.unwrap_err().kind(), ErrorKind::Corrupt);
+        let listing = streamed(200, &[("content-type", "application/xml")], "<ListBucketResult/>");
+        assert_eq!(listen.decode(listing).err().map(|error| error.kind()), Some(ErrorKind::Unsupported));
     }
 
     #[test]
