@@ -9,6 +9,7 @@ mod layers;
 mod mounted;
 mod namespace;
 mod read;
+mod reference;
 mod semantics;
 mod verbs;
 mod write;

@@ -3,6 +3,7 @@
 //! told to the conformance table and to the table of operations, never skipped in silence.
 
 mod commands;
+mod composing;
 mod conditions;
 mod copies;
 mod documents;
@@ -19,6 +20,7 @@ mod reach;
 mod scripted;
 mod settings;
 mod transfers;
+mod values;
 mod waiting;
 
 use std::fmt::Debug;

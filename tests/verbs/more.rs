@@ -8,7 +8,7 @@ use holdfs::s3::transfer::pages;
 use holdfs::s3::{ErrorKind, Operation};
 
 use super::{holds_or_lacks, kind, taken};
-use crate::mounted::harness::{Bucket, Store, block_on};
+use crate::mounted::harness::{Bucket, Store, block_on, observed};
 
 #[test]
 fn the_first_version_of_the_listing_pages_by_names() {
@@ -25,8 +25,8 @@ fn the_first_version_of_the_listing_pages_by_names() {
             max_keys: Some(2),
             ..ListObjects::default()
         };
-        let entries: Vec<_> =
-            block_on(pages::objects_v1(&bucket.client, list).try_collect()).expect("all pages");
+        let listed = block_on(pages::objects_v1(&bucket.client, list).try_collect());
+        let entries: Vec<_> = observed("ListObjects", listed).expect("all pages");
         entries.iter().map(|entry: &pages::Listed| entry.name().to_owned()).collect::<Vec<_>>()
     };
     for (delimiter, wanted) in

@@ -8,7 +8,7 @@ use holdfs::s3::ops::{
 use holdfs::s3::transfer::pages;
 
 use super::holds_or_lacks;
-use crate::mounted::harness::{Bucket, Store, block_on, noise};
+use crate::mounted::harness::{Bucket, Store, block_on, noise, observed};
 
 #[test]
 fn buckets_come_in_pages() {
@@ -44,7 +44,7 @@ fn parts_come_in_pages() {
         part_number_marker: None,
     };
     let numbers = pages::parts(&bucket.client, list).map_ok(|part| part.number).try_collect();
-    let numbers: Vec<u32> = block_on(numbers).unwrap();
+    let numbers: Vec<u32> = observed("ListParts", block_on(numbers)).unwrap();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
     bucket.send(&AbortMultipartUpload { bucket: name, key, upload_id }).unwrap();
 }

@@ -110,7 +110,7 @@ fn an_object_gets_another_key() {
 fn annotations_lie_beside_an_object() {
     let bucket = Bucket::new(Store::shared());
     bucket.put("k", "hello");
-    let (name, key) = || -> (String, String) { (bucket.name.clone(), "k".into()) }();
+    let (name, key) = (bucket.name.clone(), "k".to_owned());
     let list = ListObjectAnnotations { bucket: name.clone(), key: key.clone(), ..Default::default() };
     let known = taken("ListObjectAnnotations", bucket.send(&list)).is_some();
     let put = PutObjectAnnotation {

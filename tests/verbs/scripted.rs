@@ -3,12 +3,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use holdfs::base::secret::Secret;
 use holdfs::s3::{Client, Config, Credentials, Operation, Provider, Result};
+use parking_lot::Mutex;
 
 use crate::mounted::harness::block_on;
 
@@ -30,7 +31,7 @@ impl Scripted {
         thread::spawn(move || {
             for answer in answers {
                 let (stream, _) = listener.accept().expect("a request");
-                record.lock().unwrap().push(converse(stream, answer));
+                record.lock().push(converse(stream, answer));
             }
         });
         let credentials = Provider::fixed(Credentials::new("key", Secret::new("secret")));
@@ -45,7 +46,7 @@ impl Scripted {
 
     /// `METHOD /path?query`, the headers that are not every request's, the body: of each request so far.
     pub fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
+        self.heard.lock().clone()
     }
 }
 

@@ -13,6 +13,9 @@ const IF_MATCH: HeaderName = HeaderName::from_static("x-amz-object-if-match");
 const NAME_BYTES_MAX: usize = 512;
 
 /// Output: the ETag of the annotation, where the store says it.
+///
+/// Only AWS does it: a store that does not know it (MinIO and Ceph, for two) takes it for PutObject, and the object's
+/// bytes are lost.
 #[derive(Clone)]
 pub struct PutObjectAnnotation {
     pub bucket: String,

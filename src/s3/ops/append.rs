@@ -60,6 +60,9 @@ impl Operation for AppendObject {
 }
 
 /// Renames an object within its directory bucket, at once.
+///
+/// Only AWS does it: a store that does not know it (MinIO and Ceph, for two) takes it for PutObject, and the object's
+/// bytes are lost.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html>
 #[derive(Clone, Debug, Default)]
 pub struct RenameObject {
@@ -96,6 +99,9 @@ impl Operation for RenameObject {
 }
 
 /// Another KMS key for an object; its ETag and date stay.
+///
+/// Only AWS does it: a store that does not know it (MinIO and Ceph, for two) takes it for PutObject, and the object's
+/// bytes are lost.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html>
 #[derive(Clone, Debug, Default)]
 pub struct UpdateObjectEncryption {

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::NewObject;
+use super::{NewObject, ObjectFacts};
 use crate::base::ranges::ByteRange;
 use crate::base::timestamp;
 use crate::s3::operation::Replay;
@@ -113,6 +113,7 @@ pub struct ObjectHeaders {
     /// Algorithm in lower case (`crc64nvme`) → base64 value, composite ones with their `-N`.
     pub checksums: BTreeMap<String, String>,
     pub checksum_type: Option<String>,
+    pub facts: ObjectFacts,
 }
 
 /// Bytes that go unescaped into header forms of keys and tags: RFC 3986 unreserved.
@@ -340,6 +341,7 @@ impl ObjectHeaders {
             sse_kms_key_id: text(headers, &SSE_KMS_KEY),
             checksums: checksums(headers),
             checksum_type: text(headers, &HeaderName::from_static("x-amz-checksum-type")),
+            facts: ObjectFacts::decode(headers),
         })
     }
 }

@@ -99,6 +99,8 @@ pub struct PutSetting<S> {
     pub document: S,
 }
 
+/// A store that does not know the document may take it for DeleteBucket, which an empty bucket does not survive: ask
+/// with [`GetSetting`] before (its error is `Unsupported` then).
 #[derive(Clone, Debug)]
 pub struct DeleteSetting<S> {
     pub bucket: String,
