@@ -286,8 +286,8 @@ impl Shared {
         address: &'a Address,
         time: SystemTime,
     ) -> Signer<'a> {
-        let Address { region, service, .. } = address;
-        Signer { credentials, region, service, time, keys: &self.keys }
+        let Address { region, service, signature, .. } = address;
+        Signer { scheme: *signature, credentials, region, service, time, keys: &self.keys }
     }
     /// Whose name a request goes under: that of a session where a directory bucket wants one.
     pub async fn credentials_for(
@@ -318,6 +318,7 @@ pub(super) fn purpose_of(request: &Request) -> Purpose {
     let names = |wanted: &[&str]| request.query.iter().any(|(name, _)| wanted.contains(name));
     match request.method {
         _ if request.key.is_some() => Purpose::Data,
+        _ if request.bucket.is_none() && names(&["max-directory-buckets"]) => Purpose::Control,
         _ if creates(request) || names(&["location"]) => Purpose::Make,
         http::Method::HEAD => Purpose::Data,
         http::Method::GET if request.query.is_empty() => Purpose::Data,

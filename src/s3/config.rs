@@ -61,6 +61,8 @@ pub struct AwsAddress {
     pub follow_arn_region: bool,
     /// Requests to directory buckets are signed with the keys of a session.
     pub express_sessions: bool,
+    /// Multi-region access points may be used.
+    pub multi_region: bool,
 }
 
 impl Default for AwsAddress {
@@ -71,6 +73,7 @@ impl Default for AwsAddress {
             accelerate: false,
             follow_arn_region: true,
             express_sessions: true,
+            multi_region: true,
         }
     }
 }
@@ -90,6 +93,11 @@ impl AwsAddress {
             express_sessions: !chosen(
                 "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH",
                 profile.express_sessions.map(|on| !on),
+                false,
+            ),
+            multi_region: !chosen(
+                "AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS",
+                profile.multi_region.map(|on| !on),
                 false,
             ),
         }
@@ -269,7 +277,8 @@ mod tests {
     #[test]
     fn switches_of_aws_addresses_come_from_the_environment_then_from_the_profile() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let text = "[default]\nuse_fips_endpoint = true\ns3_disable_express_session_auth = true\ns3 =\n  \
+        let text = "[default]\nuse_fips_endpoint = true\ns3_disable_express_session_auth = true\n\
+                    s3_disable_multiregion_access_points = true\ns3 =\n  \
                     use_accelerate_endpoint = true\n  use_dualstack_endpoint = true\n  use_arn_region = false\n";
         std::fs::write(file.path(), text).expect("written");
         let path = ("AWS_CONFIG_FILE", file.path().display().to_string());
@@ -284,6 +293,7 @@ mod tests {
             accelerate: true,
             follow_arn_region: false,
             express_sessions: false,
+            multi_region: false,
         };
         assert_eq!(address(&[]), of_profile);
         let variables = [
@@ -291,6 +301,7 @@ mod tests {
             ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
             ("AWS_S3_USE_ARN_REGION", "true"),
             ("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "false"),
+            ("AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS", "false"),
         ];
         assert_eq!(address(&variables), AwsAddress { accelerate: true, ..AwsAddress::default() });
     }

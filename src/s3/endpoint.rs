@@ -22,8 +22,8 @@ use self::aws::{AWS_SUFFIXES, AwsHost, Partition, check_region, is_aws_region};
 use self::zone::zone_of;
 
 use super::names::{check_bucket, is_dns_label};
-use super::sign::SERVICE;
 use super::sign::canonical::encode_path;
+use super::sign::{self, SERVICE};
 use super::{AwsAddress, Config, Error, Style};
 
 pub use aws::region_of_aws_host;
@@ -91,6 +91,7 @@ pub struct Address {
     /// The region and the service that the request is signed for.
     pub region: String,
     pub service: &'static str,
+    pub signature: sign::Scheme,
 }
 
 /// What an address depends on besides the endpoint.
@@ -107,7 +108,8 @@ pub struct Asked<'a> {
 pub enum Purpose {
     /// Objects, and listings of them.
     Data,
-    /// The bucket's own settings: those of directory buckets have a host of their own.
+    /// The bucket's own settings: those of directory buckets have a host of their own. Without a bucket: the list of
+    /// directory buckets.
     Control,
     /// Making a bucket and asking for its region, by path only.
     Make,
@@ -179,7 +181,11 @@ impl Endpoint {
         }
         let host = self.host.name(asked.region);
         let Some(bucket) = asked.bucket else {
-            return Ok(self.at(host, "/".to_owned(), asked.region, SERVICE));
+            let (host, service) = match asked.purpose {
+                Purpose::Control => (self.directory_control(asked.region).unwrap_or(host), EXPRESS),
+                Purpose::Data | Purpose::Make => (host, SERVICE),
+            };
+            return Ok(self.at(host, "/".to_owned(), asked.region, service));
         };
         if is_arn(bucket) {
             return self.access_point(&Arn::parse(bucket)?, asked);
@@ -214,7 +220,8 @@ impl Endpoint {
     }
     fn at(&self, host: String, path: String, region: &str, service: &'static str) -> Address {
         let port = if self.port == self.scheme.port() { String::new() } else { format!(":{}", self.port) };
-        Address { scheme: self.scheme, authority: host + &port, path, region: region.to_owned(), service }
+        let (scheme, authority, signature) = (self.scheme, host + &port, sign::Scheme::V4);
+        Address { scheme, authority, path, region: region.to_owned(), service, signature }
     }
 
     fn accelerated(&self, by_host: bool, region: &str) -> Result<String, Error> {
@@ -236,21 +243,18 @@ impl Endpoint {
         if self.style == Style::Path || self.wanted.accelerate || self.host.is_address() {
             return refuse("goes with neither addressing by path nor transfer acceleration");
         }
-        let partition = Partition::of(arn.region);
+        let multi_region = matches!(arn.point, Point::MultiRegion(_));
+        let partition = Partition::of(if multi_region { asked.region } else { arn.region });
         if arn.partition != partition.name || self.is_aws() && *partition != *Partition::of(asked.region) {
             return refuse("cannot be reached from another partition");
         }
-        if arn.region != asked.region && !self.wanted.follow_arn_region {
+        if !multi_region && arn.region != asked.region && !self.wanted.follow_arn_region {
             return refuse("in another region than the client's is not to be used (AWS_S3_USE_ARN_REGION)");
         }
         partition.check(self.wanted)?;
         let (fips, dualstack) = (self.wanted.fips, self.wanted.dualstack);
         let (first, kind, service) = match arn.point {
-            Point::MultiRegion(_) => {
-                return refuse(
-                    "of many regions needs asymmetric signatures (SigV4A), which holdfs does not make",
-                );
-            }
+            Point::MultiRegion(alias) => return self.multi_region(alias, partition, asked),
             Point::Access(name) => (format!("{name}-{}", arn.account), "s3-accesspoint", SERVICE),
             Point::ObjectLambda(_) if dualstack => {
                 return refuse("of Object Lambda has no dual-stack endpoint");
@@ -277,27 +281,49 @@ impl Endpoint {
         Ok(self.at(host, path, arn.region, service))
     }
 
+    /// AWS takes the nearest of its regions: the signature must be good in all of them.
+    fn multi_region(&self, alias: &str, partition: &Partition, asked: Asked<'_>) -> Result<Address, Error> {
+        let AwsAddress { fips, dualstack, multi_region, .. } = self.wanted;
+        let refuse = |why: &str| Err(Error::invalid(format!("a multi-region access point {why}")));
+        if !multi_region {
+            return refuse("is not to be used (AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS)");
+        }
+        if fips || dualstack {
+            return refuse("has neither FIPS nor dual-stack endpoints");
+        }
+        let Host::Aws(_) = &self.host else { return refuse("is AWS's own: it goes with no other endpoint") };
+        let host = format!("{alias}.accesspoint.s3-global.{}", partition.suffix);
+        let path = format!("/{}", encode_path(asked.key.unwrap_or_default()));
+        Ok(Address { signature: sign::Scheme::V4A, ..self.at(host, path, "*", SERVICE) })
+    }
+
     fn directory_bucket(&self, bucket: &str, zone: &str, asked: Asked<'_>) -> Result<Address, Error> {
         if self.wanted.accelerate {
             return Err(Error::invalid("a directory bucket goes without transfer acceleration"));
         }
-        let Host::Aws(_) = &self.host else {
+        let Some(control) = self.directory_control(asked.region) else {
             let host = self.host.name(asked.region);
             let by_host = self.puts_bucket_in_host(bucket);
             return Ok(self.placed(bucket, by_host, host, asked, EXPRESS));
         };
-        let fips = if self.wanted.fips { "-fips" } else { "" };
-        let rest = format!(
-            "{}.{}.{}",
-            if self.wanted.dualstack { ".dualstack" } else { "" },
-            asked.region,
-            Partition::of(asked.region).suffix
-        );
         let (by_host, host) = match asked.purpose {
-            Purpose::Data => (true, format!("s3express{fips}-{zone}{rest}")),
-            Purpose::Control | Purpose::Make => (false, format!("s3express-control{fips}{rest}")),
+            Purpose::Data => {
+                let fips = if self.wanted.fips { "-fips" } else { "" };
+                (true, format!("s3express{fips}-{zone}{}", self.express_suffix(asked.region)))
+            }
+            Purpose::Control | Purpose::Make => (false, control),
         };
         Ok(self.placed(bucket, by_host, host, asked, EXPRESS))
+    }
+    /// The host that knows of directory buckets; only AWS has one.
+    fn directory_control(&self, region: &str) -> Option<String> {
+        let fips = if self.wanted.fips { "-fips" } else { "" };
+        let control = || format!("s3express-control{fips}{}", self.express_suffix(region));
+        self.is_aws().then(control)
+    }
+    fn express_suffix(&self, region: &str) -> String {
+        let dualstack = if self.wanted.dualstack { ".dualstack" } else { "" };
+        format!("{dualstack}.{region}.{}", Partition::of(region).suffix)
     }
 
     fn puts_bucket_in_host(&self, bucket: &str) -> bool {

@@ -66,6 +66,8 @@ pub struct Circumstances {
     /// No signature: anonymous, or a bearer token.
     pub unsigned: bool,
     pub scheme: Scheme,
+    /// The signature covers no chunks (Version 4A).
+    pub whole: bool,
     pub signing: PayloadSigning,
 }
 
@@ -83,7 +85,12 @@ pub fn protection(case: Circumstances) -> Protection {
             announce: case.payload != Payload::Document && case.method.is_crc(),
             ..none
         },
-        Payload::Object if case.read_once && case.method == Method::Trailer && !case.unsigned => {
+        Payload::Object
+            if case.read_once
+                && case.method == Method::Trailer
+                && !case.unsigned
+                && !(signed && case.whole) =>
+        {
             Protection { chunks: if signed { Chunks::Signed } else { Chunks::Unsigned }, ..none }
         }
         Payload::Object => {
@@ -214,7 +221,7 @@ fn outgoing(sealing: &Sealing<'_>, seed: Option<Seed>) -> (Outgoing, u64) {
     let chain = match sealing.protection.chunks {
         Chunks::None => return (Outgoing::new(body), body.len()),
         Chunks::Unsigned => None,
-        Chunks::Signed => seed.map(Chain::from),
+        Chunks::Signed => seed.and_then(Chain::of),
     };
     let trailer = Box::new(CrcTrailer::default());
     let encoder = Encoder::new(checksum::pieces_of(body), body.len(), chain, Some(trailer));
@@ -255,6 +262,7 @@ mod tests {
             method: Method::Trailer,
             unsigned: false,
             scheme: Scheme::Https,
+            whole: false,
             signing: PayloadSigning::Auto,
         };
         let http = Circumstances { scheme: Scheme::Http, ..object };
@@ -277,6 +285,12 @@ mod tests {
             ),
             (once, nothing, Chunks::Unsigned),
             (Circumstances { scheme: Scheme::Http, ..once }, nothing, Chunks::Signed),
+            (
+                Circumstances { whole: true, signing: PayloadSigning::Always, ..once },
+                wanted(true, true, false),
+                Chunks::None,
+            ),
+            (Circumstances { whole: true, ..once }, nothing, Chunks::Unsigned),
             (Circumstances { method: Method::Header, ..once }, wanted(false, true, false), Chunks::None),
             (Circumstances { unsigned: true, ..once }, wanted(false, true, false), Chunks::None),
             (

@@ -14,6 +14,7 @@ use super::checksum::{self, Digests, Method, Wanted};
 use super::client::{Shared, resource_of};
 use super::credentials::{Credentials, Proof};
 use super::dialect::Vendor;
+use super::endpoint::arn::is_multi_region;
 use super::envelope::{self, Chunks, Circumstances, Protection, Sealing, Voucher};
 use super::operation::{Payload, Replay, Reply, ReplyBody, Request};
 use super::region;
@@ -183,6 +184,7 @@ impl<'a> Exchange<'a> {
             method: self.method,
             unsigned: self.credentials.as_ref().is_none_or(|keys| keys.proof == Proof::Bearer),
             scheme: self.shared.endpoint.scheme,
+            whole: self.call.request.bucket.as_deref().is_some_and(is_multi_region),
             signing: self.shared.config.payload_signing,
         })
     }

@@ -26,6 +26,7 @@ mod pace;
 pub mod post;
 pub mod probe;
 mod region;
+pub mod resource;
 mod retry;
 #[cfg(test)]
 mod scripted;

@@ -118,7 +118,7 @@ impl PostPolicy {
             fixed.push(("x-amz-security-token".to_owned(), token.expose().to_owned()));
         }
         let policy = digest::base64(self.document(key, &fixed).to_string().as_bytes());
-        let signature = signer.sign_text(&policy);
+        let signature = signer.sign_text(&policy)?;
         let mut fields = vec![("key".to_owned(), key.value().to_owned())];
         fields.extend(
             self.conditions.iter().map(|(name, condition)| (name.clone(), condition.value().to_owned())),
@@ -162,6 +162,7 @@ mod tests {
     use super::*;
     use crate::base::secret::Secret;
     use crate::s3::Credentials;
+    use crate::s3::sign::Scheme;
     use crate::s3::sign::key::KeyCache;
 
     fn signed(policy: &PostPolicy) -> Result<Vec<(String, String)>> {
@@ -170,6 +171,7 @@ mod tests {
         let time = timestamp::parse_rfc3339("2015-12-29T00:00:00Z").unwrap();
         let keys = KeyCache::default();
         policy.sign(&Signer {
+            scheme: Scheme::V4,
             credentials: &credentials,
             region: "us-east-1",
             service: "s3",
@@ -230,10 +232,16 @@ mod tests {
         let credentials =
             Credentials::new("AKIAIOSFODNN7EXAMPLE", Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"));
         let (time, keys) = (timestamp::parse_rfc3339("2015-12-29T00:00:00Z").unwrap(), KeyCache::default());
-        let signer =
-            Signer { credentials: &credentials, region: "us-east-1", service: "s3", time, keys: &keys };
+        let signer = Signer {
+            scheme: Scheme::V4,
+            credentials: &credentials,
+            region: "us-east-1",
+            service: "s3",
+            time,
+            keys: &keys,
+        };
         let expected = "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e";
-        assert_eq!(signer.sign_text(policy), expected);
+        assert_eq!(signer.sign_text(policy).unwrap(), expected);
     }
 
     #[test]

@@ -74,6 +74,10 @@ impl Answer {
     pub fn object(body: impl AsRef<[u8]>) -> Self {
         Self::new(200, &[("etag", "\"e\""), ("last-modified", "Fri, 24 May 2013 00:00:00 GMT")], body)
     }
+    /// A reply that is XML.
+    pub fn document(text: &str) -> Self {
+        Self::new(200, &[("content-type", "application/xml")], text)
+    }
     pub fn raw(bytes: impl AsRef<[u8]>) -> Self {
         Self { bytes: bytes.as_ref().to_vec(), then: Then::Listen, early: false }
     }

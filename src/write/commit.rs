@@ -198,6 +198,7 @@ pub async fn complete(
         etag: held.etag.clone(),
         size: held.range.len(),
         checksum: held.stored_checksum.clone(),
+        modified: None,
     };
     let parts: Vec<_> = held.iter().map(part).collect();
     let send = |condition| async move {

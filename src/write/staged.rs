@@ -814,7 +814,7 @@ impl StagedFile {
     /// A client whose requests count as progress of this file while their bodies move.
     pub(super) fn client(&self) -> Client {
         let progress = self.progress.clone();
-        self.shared.client.watched_by(Arc::new(move || progress.moved()))
+        self.shared.client.watched_by(Arc::new(move |_bytes| progress.moved()))
     }
 
     fn timed_out(&self) -> Error {

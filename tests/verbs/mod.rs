@@ -18,6 +18,7 @@ mod paging;
 mod rare;
 mod reach;
 mod scripted;
+mod resources;
 mod settings;
 mod transfers;
 mod values;

@@ -16,7 +16,13 @@ use crate::mounted::harness::{Bucket, ObjectLock, Store, block_on, noise};
 const MIB: usize = 1 << 20;
 
 fn tuning() -> Tuning {
-    Tuning { multipart_threshold: 5 << 20, part_bytes: 5 << 20, copy_part_bytes: 5 << 20, parallel: 3 }
+    Tuning {
+        multipart_threshold: 5 << 20,
+        part_bytes: 5 << 20,
+        copy_part_bytes: 5 << 20,
+        parallel: 3,
+        progress: None,
+    }
 }
 
 fn target(bucket: &Bucket<'_>, key: &str) -> Target {

@@ -135,7 +135,12 @@ pub async fn run(args: BucketArgs, client: &Client) -> Outcome {
     match args.command {
         BucketCommand::Ls { prefix, json } => ls(client, prefix, json).await,
         BucketCommand::Create { bucket, object_lock, versioning, location } => {
-            create(client, CreateBucket { bucket, object_lock, location }, versioning).await
+            create(
+                client,
+                CreateBucket { bucket, object_lock, location, ..CreateBucket::default() },
+                versioning,
+            )
+            .await
         }
         BucketCommand::Remove { bucket } => Ok(client.send(&DeleteBucket { bucket }).await?),
         BucketCommand::Get { bucket, setting, id, json } => {
@@ -160,7 +165,7 @@ pub async fn run(args: BucketArgs, client: &Client) -> Outcome {
 
 async fn ls(client: &Client, prefix: Option<String>, json: bool) -> Outcome {
     let mut buckets =
-        pin!(pages::buckets(client, ListBuckets { prefix: prefix.clone(), continuation_token: None }));
+        pin!(pages::buckets(client, ListBuckets { prefix: prefix.clone(), ..ListBuckets::default() }));
     let mut answer = Answer::to_stdout();
     while let Some(bucket) = buckets.try_next().await? {
         // Most stores do not know the parameter and list all.

@@ -186,7 +186,7 @@ async fn an_error_behind_a_good_status_is_an_error() {
         bucket: "bucket".to_owned(),
         key: "key".to_owned(),
         upload_id: "u".to_owned(),
-        parts: vec![Part { number: 1, etag: ETag("e".into()), size: 0, checksum: None }],
+        parts: vec![Part { number: 1, etag: ETag("e".into()), size: 0, checksum: None, modified: None }],
         condition: WriteCondition::None,
     };
     let hidden = |code: &str| {

@@ -35,6 +35,7 @@ pub struct Store {
     pub accelerate: Option<bool>,
     pub follow_arn_region: Option<bool>,
     pub express_sessions: Option<bool>,
+    pub multi_region: Option<bool>,
 }
 
 /// Which of the two files a text is: they differ in how they name profiles.
@@ -109,6 +110,7 @@ impl Profiles {
             accelerate: switch(of_s3("use_accelerate_endpoint")),
             follow_arn_region: switch(text("s3_use_arn_region").or_else(|| of_s3("use_arn_region"))),
             express_sessions: switch(text("s3_disable_express_session_auth")).map(|off| !off),
+            multi_region: switch(text("s3_disable_multiregion_access_points")).map(|off| !off),
             region: text("region"),
             endpoint: self.own_endpoint(properties, "s3").or_else(|| text("endpoint_url")),
             ca_file: text("ca_bundle").map(PathBuf::from),

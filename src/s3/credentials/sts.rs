@@ -16,9 +16,9 @@ use crate::base::digest;
 use crate::base::secret::Secret;
 use crate::s3::endpoint::{Asked, DEFAULT_REGION, Endpoint, Purpose};
 use crate::s3::error::{kind_of_code, parse_document};
-use crate::s3::sign::Signer;
 use crate::s3::sign::header::{self, Target};
 use crate::s3::sign::key::KeyCache;
+use crate::s3::sign::{Scheme, Signer};
 use crate::s3::xml::Reader;
 use crate::s3::{Error, ErrorKind, Style};
 
@@ -123,7 +123,8 @@ impl Service {
         if let Some(credentials) = keys {
             let cache = KeyCache::default();
             let (region, service) = (self.region.as_str(), SERVICE);
-            let signer = Signer { credentials, region, service, time: self.now(), keys: &cache };
+            let (scheme, time) = (Scheme::V4, self.now());
+            let signer = Signer { scheme, credentials, region, service, time, keys: &cache };
             let hash = digest::hex(&digest::sha256(body));
             let target = Target { method: &Method::POST, path: "/", query: "", payload_hash: &hash };
             header::sign(&signer, &target, &mut headers)?;

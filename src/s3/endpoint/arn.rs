@@ -31,6 +31,11 @@ pub fn is_arn(bucket: &str) -> bool {
     bucket.starts_with("arn:")
 }
 
+/// Whether a bucket's name is that of a multi-region access point.
+pub fn is_multi_region(bucket: &str) -> bool {
+    is_arn(bucket) && Arn::parse(bucket).is_ok_and(|arn| matches!(arn.point, Point::MultiRegion(_)))
+}
+
 impl<'a> Arn<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Error> {
         let refuse = |why: &str| Error::invalid(format!("{text:?} is no name of an access point: {why}"));

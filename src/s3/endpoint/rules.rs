@@ -31,6 +31,7 @@ struct Params {
     #[serde(rename = "UseS3ExpressControlEndpoint")]
     use_s3_express_control_endpoint: bool,
     disable_access_points: bool,
+    disable_multi_region_access_points: bool,
 }
 
 /// What we do otherwise, and why.
@@ -38,7 +39,7 @@ struct Params {
 enum Stand {
     /// As the rules say.
     Agree,
-    /// The rules allow it, we do not: endpoints with a path, names that no bucket has, SigV4A.
+    /// The rules allow it, we do not: endpoints with a path, names that no bucket has.
     Stricter,
     /// Not comparable: regions that are none (other stores may call theirs as they like), the old global host, operations and aliases that we do not have,
     /// buckets of two letters (old ones exist), dual-stack for directory buckets (newer than these rules).
@@ -62,7 +63,7 @@ fn stand(case: &Case) -> Stand {
     let path = params.endpoint.as_deref().is_some_and(|endpoint| endpoint.matches('/').count() > 2);
     let odd = bucket.contains(['!', '#', ' ']);
     match case.error {
-        None if path || odd || bucket.ends_with(".mrap") => Stand::Stricter,
+        None if path || odd => Stand::Stricter,
         _ => Stand::Agree,
     }
 }
@@ -81,6 +82,7 @@ fn address(params: &Params) -> Result<Address, Error> {
             dualstack: params.use_dual_stack,
             accelerate: params.accelerate,
             follow_arn_region: params.use_arn_region != Some(false),
+            multi_region: !params.disable_multi_region_access_points,
             ..AwsAddress::default()
         },
         ..Config::new(Provider::anonymous())

@@ -126,7 +126,7 @@ impl Operation for UploadPartCopy {
     fn decode(&self, reply: Reply) -> Result<Part> {
         let copied = decode_copied(&reply, "CopyPartResult")?;
         let etag = copied.etag.ok_or_else(|| Error::decode("The reply has no ETag of the copied part."))?;
-        Ok(Part { number: self.part_number, etag, size: 0, checksum: None })
+        Ok(Part { number: self.part_number, etag, size: 0, checksum: None, modified: copied.last_modified })
     }
 }
 

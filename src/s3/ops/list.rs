@@ -170,7 +170,7 @@ fn incomplete(key: &str) -> Error {
 }
 
 impl Owner {
-    fn decode(xml: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn decode(xml: &mut Reader<'_>) -> Result<Self> {
         let mut owner = Self::default();
         xml.children(|name, xml| {
             match name {

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use crate::s3::endpoint::arn::is_arn;
 use crate::s3::operation::{Reply, ReplyBody, Request};
 use crate::s3::{Body, Error, ErrorKind, Result, VersionId};
 
@@ -64,7 +65,8 @@ pub(in crate::s3) fn on_service(method: Method) -> Request {
 }
 
 pub(in crate::s3) fn on_bucket(method: Method, bucket: &str) -> Result<Request> {
-    if bucket.is_empty() || matches!(bucket, "." | "..") || bucket.contains(['/', '?', '#']) {
+    let divided = bucket.contains('/') && !is_arn(bucket);
+    if bucket.is_empty() || matches!(bucket, "." | "..") || divided || bucket.contains(['?', '#']) {
         return Err(Error::invalid(format!("{bucket:?} is not the name of a bucket.")));
     }
     Ok(Request { bucket: Some(bucket.to_owned()), ..on_service(method) })

@@ -6,7 +6,7 @@ use http::Method;
 
 use super::list::{Decoder, check_names};
 use super::{
-    NewObject, Stored, WriteCondition, checksums, on_bucket, on_object, own_version, parse_etag,
+    NewObject, Owner, Stored, WriteCondition, checksums, on_bucket, on_object, own_version, parse_etag,
     required_etag,
 };
 use crate::s3::operation::{Payload, Replay, Reply, Request};
@@ -53,6 +53,8 @@ pub struct Part {
     pub size: u64,
     /// Algorithm in lower case and base64 value, where the store keeps one.
     pub checksum: Option<(String, String)>,
+    /// When it was stored; only listings say it.
+    pub modified: Option<SystemTime>,
 }
 
 /// Output: [`super::Stored`]. Never replayed blindly: a lost answer means HEAD and compare.
@@ -99,11 +101,21 @@ pub struct ListMultipartUploads {
     pub max_uploads: Option<u32>,
 }
 
-#[derive(Clone, Debug)]
+/// An upload in parts that was neither completed nor aborted.
+#[derive(Clone, Debug, Default)]
 pub struct Upload {
+    /// The key that the object will have.
     pub key: String,
+    /// Its id.
     pub upload_id: String,
+    /// When it was begun.
     pub initiated: Option<SystemTime>,
+    /// Who began it.
+    pub initiator: Option<Owner>,
+    /// Who will own the object.
+    pub owner: Option<Owner>,
+    /// The class that the object will have.
+    pub storage_class: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -184,7 +196,7 @@ impl Operation for UploadPart {
     fn decode(&self, reply: Reply) -> Result<Part> {
         let etag = required_etag(&reply.headers)?;
         let checksum = checksums(&reply.headers).into_iter().next();
-        Ok(Part { number: self.part_number, etag, size: 0, checksum })
+        Ok(Part { number: self.part_number, etag, size: 0, checksum, modified: None })
     }
 }
 
@@ -234,12 +246,13 @@ impl Part {
     }
 
     fn decode(xml: &mut Reader<'_>) -> Result<Self> {
-        let (mut number, mut etag, mut size, mut checksum) = (None, None, 0, None);
+        let (mut number, mut etag, mut size, mut checksum, mut modified) = (None, None, 0, None, None);
         xml.children(|name, xml| {
             match name {
                 "PartNumber" => number = Some(xml.number()?),
                 "ETag" => etag = parse_etag(&xml.text()?),
                 "Size" => size = xml.number()?,
+                "LastModified" => modified = Some(xml.time()?),
                 name => {
                     if let Some(algorithm) = checksum_algorithm(name) {
                         checksum = Some((algorithm, xml.string()?));
@@ -249,7 +262,7 @@ impl Part {
             Ok(())
         })?;
         match (number, etag) {
-            (Some(number), Some(etag)) => Ok(Self { number, etag, size, checksum }),
+            (Some(number), Some(etag)) => Ok(Self { number, etag, size, checksum, modified }),
             _ => Err(Error::decode("The reply has a part without a number or an ETag.")),
         }
     }
@@ -350,12 +363,15 @@ impl Operation for ListMultipartUploads {
 }
 
 fn upload(xml: &mut Reader<'_>) -> Result<Upload> {
-    let mut upload = Upload { key: String::new(), upload_id: String::new(), initiated: None };
+    let mut upload = Upload::default();
     xml.children(|name, xml| {
         match name {
             "Key" => upload.key = xml.string()?,
             "UploadId" => upload.upload_id = xml.string()?,
             "Initiated" => upload.initiated = Some(xml.time()?),
+            "Initiator" => upload.initiator = Some(Owner::decode(xml)?),
+            "Owner" => upload.owner = Some(Owner::decode(xml)?),
+            "StorageClass" => upload.storage_class = xml.non_empty()?,
             _ => {}
         }
         Ok(())
@@ -376,7 +392,7 @@ mod tests {
     const UPLOAD_ID: &str = "VXBsb2FkIElEIGZvciA2aWWpbmcncyBteS1tb3ZpZS5tMnRzIHVwbG9hZA";
 
     fn part(number: u32, etag: &str) -> Part {
-        Part { number, etag: ETag(etag.into()), size: 0, checksum: None }
+        Part { number, etag: ETag(etag.into()), size: 0, checksum: None, modified: None }
     }
 
     #[test]

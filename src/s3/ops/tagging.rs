@@ -55,14 +55,14 @@ pub(in crate::s3) const NO_TAGS: &[&str] = &["NoSuchTagSet", "NoSuchTagSetError"
 
 /// The document of tags, of an object and of a bucket alike.
 pub(in crate::s3) fn encode_tag_set(tags: &Tags) -> Result<Bytes> {
-    Writer::document("Tagging", |xml| {
-        xml.nested("TagSet", |xml| {
-            tags.iter().try_for_each(|(key, value)| {
-                xml.nested("Tag", |xml| {
-                    xml.element("Key", key)?;
-                    xml.element("Value", value)
-                })
-            })
+    Writer::document("Tagging", |xml| xml.nested("TagSet", |xml| write_tags(tags, xml)))
+}
+
+pub(super) fn write_tags(tags: &Tags, xml: &mut Writer) -> Result<()> {
+    tags.iter().try_for_each(|(key, value)| {
+        xml.nested("Tag", |xml| {
+            xml.element("Key", key)?;
+            xml.element("Value", value)
         })
     })
 }

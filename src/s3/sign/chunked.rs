@@ -40,13 +40,11 @@ pub struct Chain {
     previous: String,
 }
 
-impl From<Seed> for Chain {
-    fn from(seed: Seed) -> Self {
-        Self { key: seed.key, stamp: seed.stamp, scope: seed.scope, previous: seed.signature }
-    }
-}
-
 impl Chain {
+    /// From the signature of the request; `None` of Version 4A, whose chunks go unsigned.
+    pub fn of(seed: Seed) -> Option<Self> {
+        Some(Self { key: seed.key?, stamp: seed.stamp, scope: seed.scope, previous: seed.signature })
+    }
     fn sign_chunk(&mut self, hash: &str) -> &str {
         self.sign("AWS4-HMAC-SHA256-PAYLOAD", &format!("{EMPTY_SHA256}\n{hash}"))
     }

@@ -5,20 +5,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::canonical::{self, SignedHeaders};
 use super::key::Key;
-use super::{ALGORITHM, Signer};
+use super::{Scheme, Signer};
 use crate::s3::credentials::Proof;
 use crate::s3::{Error, ErrorKind};
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
-
+const REGION_SET: HeaderName = HeaderName::from_static("x-amz-region-set");
 const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-s3session-token");
 
 /// What the chunks of a signed body go on from.
 pub struct Seed {
     pub signature: String,
-    pub key: Key,
+    /// `None` of Version 4A.
+    pub key: Option<Key>,
     pub stamp: String,
     pub scope: String,
 }
@@ -42,13 +43,19 @@ pub fn sign(signer: &Signer<'_>, target: &Target<'_>, headers: &mut HeaderMap) -
         let name = if signer.credentials.proof == Proof::Session { SESSION_TOKEN } else { SECURITY_TOKEN };
         headers.insert(name, sensitive(token.expose())?);
     }
+    if signer.scheme == Scheme::V4A {
+        headers.insert(REGION_SET, value_of(signer.region)?);
+    }
     let covered = SignedHeaders::of(headers);
     let request = canonical::request(target.method, target.path, target.query, &covered, target.payload_hash);
-    let signed = signer.sign(&request);
+    let signed = signer.sign(&request)?;
     let scope = signer.scope().to_string();
     let authorization = format!(
-        "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={}",
-        signer.credentials.access_key, covered.names, signed.signature
+        "{} Credential={}/{scope}, SignedHeaders={}, Signature={}",
+        signer.scheme.algorithm(),
+        signer.credentials.access_key,
+        covered.names,
+        signed.signature
     );
     headers.insert(AUTHORIZATION, sensitive(&authorization)?);
     Ok(Seed { signature: signed.signature, key: signed.key, stamp, scope })

@@ -5,20 +5,25 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 
+use super::asymmetric::PairCache;
 use crate::base::digest::HmacAlgorithm;
 use crate::base::secret::Secret;
 
-/// `20130524/us-east-1/s3/aws4_request`
+/// `20130524/us-east-1/s3/aws4_request`; of Version 4A without the region.
 pub struct Scope<'a> {
     /// `YYYYMMDD`.
     pub day: String,
-    pub region: &'a str,
+    pub region: Option<&'a str>,
     pub service: &'a str,
 }
 
 impl fmt::Display for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}/aws4_request", self.day, self.region, self.service)
+        write!(f, "{}/", self.day)?;
+        if let Some(region) = self.region {
+            write!(f, "{region}/")?;
+        }
+        write!(f, "{}/aws4_request", self.service)
     }
 }
 
@@ -29,7 +34,7 @@ pub struct Key([u8; 32]);
 impl Key {
     pub fn derive(secret: &Secret, scope: &Scope<'_>) -> Self {
         let start = format!("AWS4{}", secret.expose());
-        let rounds = [scope.day.as_str(), scope.region, scope.service, "aws4_request"];
+        let rounds = [scope.day.as_str(), scope.region.unwrap_or_default(), scope.service, "aws4_request"];
         let first = hmac(start.as_bytes(), rounds[0].as_bytes());
         Self(rounds[1..].iter().fold(first, |key, round| hmac(&key, round.as_bytes())))
     }
@@ -49,7 +54,11 @@ const KEPT_MAX: usize = 8;
 
 /// The latest keys, found by everything that they were derived from.
 #[derive(Default)]
-pub struct KeyCache(Mutex<Vec<Kept>>);
+pub struct KeyCache {
+    kept: Mutex<Vec<Kept>>,
+    /// Those of Version 4A.
+    pub pairs: PairCache,
+}
 
 struct Kept {
     scope: String,
@@ -60,7 +69,7 @@ struct Kept {
 impl KeyCache {
     pub fn key(&self, secret: &Secret, scope: &Scope<'_>) -> Key {
         let name = scope.to_string();
-        let mut kept = self.0.lock();
+        let mut kept = self.kept.lock();
         if let Some(found) = kept.iter().find(|kept| kept.scope == name && kept.secret == *secret) {
             return found.key.clone();
         }
@@ -80,12 +89,12 @@ mod tests {
     #[test]
     fn keys_are_kept_apart_by_secret_and_scope() {
         let cache = KeyCache::default();
-        let scope = |region| Scope { day: "20130524".to_owned(), region, service: "s3" };
+        let scope = |region| Scope { day: "20130524".to_owned(), region: Some(region), service: "s3" };
         let (one, two) = (Secret::new("one"), Secret::new("two"));
         let first = cache.key(&one, &scope("us-east-1"));
         assert!(first.0 == cache.key(&one, &scope("us-east-1")).0);
         assert!(first.0 != cache.key(&one, &scope("eu-west-1")).0);
         assert!(first.0 != cache.key(&two, &scope("us-east-1")).0);
-        assert_eq!(cache.0.lock().len(), 3);
+        assert_eq!(cache.kept.lock().len(), 3);
     }
 }

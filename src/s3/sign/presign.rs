@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 
 use super::canonical::{self, SignedHeaders};
-use super::{ALGORITHM, Signer};
+use super::{Scheme, Signer};
 use crate::s3::Error;
 use crate::s3::credentials::Proof;
 
@@ -31,12 +31,15 @@ pub fn sign(signer: &Signer<'_>, target: &Target<'_>, expires: Duration) -> Resu
     let mut pairs: Vec<(&str, &str)> =
         target.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
     pairs.extend([
-        ("X-Amz-Algorithm", ALGORITHM),
+        ("X-Amz-Algorithm", signer.scheme.algorithm()),
         ("X-Amz-Credential", &credential),
         ("X-Amz-Date", &stamp),
         ("X-Amz-Expires", &seconds),
         ("X-Amz-SignedHeaders", &covered.names),
     ]);
+    if signer.scheme == Scheme::V4A {
+        pairs.push(("X-Amz-Region-Set", signer.region));
+    }
     if let Some(token) = &signer.credentials.session_token {
         let of_session = signer.credentials.proof == Proof::Session;
         let name = if of_session { "X-Amz-S3session-Token" } else { "X-Amz-Security-Token" };
@@ -44,7 +47,7 @@ pub fn sign(signer: &Signer<'_>, target: &Target<'_>, expires: Duration) -> Resu
     }
     let query = canonical::query(pairs);
     let request = canonical::request(target.method, target.path, &query, &covered, target.payload_hash);
-    Ok(format!("{query}&X-Amz-Signature={}", signer.sign(&request).signature))
+    Ok(format!("{query}&X-Amz-Signature={}", signer.sign(&request)?.signature))
 }
 
 fn allowed_seconds(expires: Duration) -> Result<u64, Error> {

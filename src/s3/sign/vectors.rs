@@ -5,13 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use p256::ecdsa::signature::Verifier as _;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::canonical::{self, SignedHeaders};
 use super::chunked::{Chain, Encoder, Trailer};
 use super::key::KeyCache;
-use super::{EMPTY_SHA256, Signer, header, presign, string_to_sign};
+use super::{EMPTY_SHA256, Scheme, Signer, header, presign};
 use crate::base::digest::{self, Crc32C};
 use crate::base::secret::Secret;
 use crate::base::timestamp;
@@ -24,6 +25,16 @@ struct Case {
     request: String,
     header: Expected,
     query: Expected,
+    /// Of Version 4A.
+    public_key: Option<Point>,
+}
+
+/// In hex.
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct Point {
+    x: String,
+    y: String,
 }
 
 #[derive(Deserialize)]
@@ -150,6 +161,7 @@ fn cases() -> Vec<Case> {
 
 fn signer<'a>(case: &'a Case, credentials: &'a Credentials, keys: &'a KeyCache) -> Signer<'a> {
     Signer {
+        scheme: Scheme::V4,
         credentials,
         region: &case.context.region,
         service: &case.context.service,
@@ -178,6 +190,73 @@ fn the_suite_agrees_on_headers() {
     }
 }
 
+/// Each signature of Version 4A is another one: what can be compared is what is signed, and the key.
+#[test]
+fn the_suite_of_version_4a_agrees() {
+    let text = include_str!("../../../tests/fixtures/aws/sigv4a.json");
+    let cases: Vec<Case> = serde_json::from_str(text).expect("the fixture");
+    assert_eq!(cases.len(), 38);
+    let keys = KeyCache::default();
+    for case in cases {
+        let (mut parsed, credentials) = (case.parse(), case.credentials());
+        let signer = Signer { scheme: Scheme::V4A, ..signer(&case, &credentials, &keys) };
+        let key = keys.pairs.pair(&credentials).expect("a key").verifying();
+        let Point { x, y } = case.public_key.as_ref().expect("a public key");
+        assert_eq!(digest::hex(key.to_sec1_point(false).as_bytes()), format!("04{x}{y}"), "{}", case.name);
+        let is_good = |text: &str, signature: &str| {
+            let der: Vec<u8> = (0..signature.len() / 2)
+                .map(|n| u8::from_str_radix(&signature[2 * n..2 * n + 2], 16).expect("hex"))
+                .collect();
+            key.verify(text.as_bytes(), &p256::ecdsa::Signature::from_der(&der).expect("DER")).is_ok()
+        };
+        for expected in [&case.header, &case.query] {
+            assert!(is_good(&expected.string_to_sign, &expected.signature), "{}", case.name);
+        }
+        let queried = presigned(&case, &parsed, &signer);
+        let (query, signature) = queried.split_once("&X-Amz-Signature=").expect("the signature is last");
+        assert!(case.query.canonical_request.contains(&format!("\n{query}\n")), "{}", case.name);
+        assert!(is_good(&case.query.string_to_sign, signature), "{}", case.name);
+        let mut add = |name: &'static str, value: &str| {
+            parsed.headers.insert(HeaderName::from_static(name), value.parse().expect("a value"));
+        };
+        add("x-amz-date", &signer.stamp());
+        add("x-amz-region-set", signer.region);
+        if case.context.sign_body {
+            add("x-amz-content-sha256", &parsed.payload_hash);
+        }
+        if let Some(token) = &credentials.session_token {
+            add("x-amz-security-token", token.expose());
+        }
+        let request = parsed.canonical();
+        assert_eq!(
+            std::str::from_utf8(&request).expect("UTF-8"),
+            case.header.canonical_request,
+            "{}",
+            case.name
+        );
+        assert_eq!(signer.string_to_sign(&request), case.header.string_to_sign, "{}", case.name);
+        let signature = signer.sign(&request).expect("signed").signature;
+        assert!(is_good(&case.header.string_to_sign, &signature), "{}", case.name);
+    }
+}
+
+#[test]
+fn a_region_set_goes_with_a_signature_of_version_4a() {
+    let (credentials, keys) = (example_keys(), KeyCache::default());
+    let signer = Signer { scheme: Scheme::V4A, region: "*", ..example_signer(&credentials, &keys) };
+    let target = header::Target { method: &Method::GET, path: "/k", query: "", payload_hash: EMPTY_SHA256 };
+    let mut headers = headers(&[HOST]);
+    let seed = header::sign(&signer, &target, &mut headers).expect("signed");
+    assert_eq!(headers["x-amz-region-set"], "*");
+    let authorization = headers["authorization"].to_str().expect("text");
+    assert!(authorization.starts_with(
+        "AWS4-ECDSA-P256-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/s3/aws4_request, \
+         SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-region-set, Signature=30"
+    ));
+    assert!(Chain::of(seed).is_none());
+    assert!(signer.sign_text("policy").is_err());
+}
+
 /// The suite that came before: every case of it.
 #[derive(Deserialize)]
 struct Classic {
@@ -197,8 +276,8 @@ fn the_classic_suite_agrees() {
         Credentials::new("AKIDEXAMPLE", Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"));
     let (keys, time) =
         (KeyCache::default(), timestamp::parse_rfc3339("2015-08-30T12:36:00Z").expect("a time"));
-    let signer =
-        Signer { credentials: &credentials, region: "us-east-1", service: "service", time, keys: &keys };
+    let (scheme, region, service) = (Scheme::V4, "us-east-1", "service");
+    let signer = Signer { scheme, credentials: &credentials, region, service, time, keys: &keys };
     for case in cases {
         let mut parsed = Parsed::of(&case.request, true);
         if let Some(token) = &case.token {
@@ -210,9 +289,9 @@ fn the_classic_suite_agrees() {
 
 fn check(name: &str, expected: &Expected, signer: &Signer<'_>, request: &[u8]) {
     assert_eq!(std::str::from_utf8(request).expect("UTF-8"), expected.canonical_request, "{name}");
-    let text = string_to_sign(&signer.stamp(), &signer.scope(), request);
+    let text = signer.string_to_sign(request);
     assert_eq!(text, expected.string_to_sign, "{name}");
-    assert_eq!(signer.sign(request).signature, expected.signature, "{name}");
+    assert_eq!(signer.sign(request).expect("signed").signature, expected.signature, "{name}");
 }
 
 #[test]
@@ -220,21 +299,25 @@ fn the_suite_agrees_on_queries() {
     let keys = KeyCache::default();
     for case in cases() {
         let (parsed, credentials) = (case.parse(), case.credentials());
-        let query: Vec<(&str, String)> =
-            parsed.query.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        let target = presign::Target {
-            method: &parsed.method,
-            path: &parsed.path,
-            query: &query,
-            headers: &parsed.headers,
-            payload_hash: &parsed.payload_hash,
-        };
-        let expires = Duration::from_secs(case.context.expiration_in_seconds);
-        let signed = presign::sign(&signer(&case, &credentials, &keys), &target, expires).expect("signed");
+        let signed = presigned(&case, &parsed, &signer(&case, &credentials, &keys));
         let (query, signature) = signed.split_once("&X-Amz-Signature=").expect("the signature is last");
         assert_eq!(signature, case.query.signature, "{}", case.name);
         assert!(case.query.canonical_request.contains(&format!("\n{query}\n")), "{}", case.name);
     }
+}
+
+fn presigned(case: &Case, parsed: &Parsed, signer: &Signer<'_>) -> String {
+    let query: Vec<(&str, String)> =
+        parsed.query.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let target = presign::Target {
+        method: &parsed.method,
+        path: &parsed.path,
+        query: &query,
+        headers: &parsed.headers,
+        payload_hash: &parsed.payload_hash,
+    };
+    let expires = Duration::from_secs(case.context.expiration_in_seconds);
+    presign::sign(signer, &target, expires).expect("signed")
 }
 
 /// The example account of the S3 manual.
@@ -244,7 +327,7 @@ fn example_keys() -> Credentials {
 
 fn example_signer<'a>(credentials: &'a Credentials, keys: &'a KeyCache) -> Signer<'a> {
     let time = timestamp::parse_rfc3339("2013-05-24T00:00:00Z").expect("a time");
-    Signer { credentials, region: "us-east-1", service: "s3", time, keys }
+    Signer { scheme: Scheme::V4, credentials, region: "us-east-1", service: "s3", time, keys }
 }
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -380,7 +463,7 @@ async fn the_manual_agrees_on_signed_chunks() {
     let headers = chunked_headers(&[("content-length", "66824")]);
     let (_, seed) = sign_example(request, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", headers);
     assert_eq!(seed.signature, "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
-    let (promised, text) = encode(Some(seed.into()), None).await;
+    let (promised, text) = encode(Chain::of(seed), None).await;
     assert_eq!((promised, text.len()), (66_824, 66_824));
     let data = |len: usize| "a".repeat(len);
     let expected = [
@@ -399,7 +482,7 @@ async fn the_manual_agrees_on_signed_chunks_with_a_trailer() {
     let headers = chunked_headers(&[("x-amz-trailer", "x-amz-checksum-crc32c")]);
     let (_, seed) = sign_example(request, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", headers);
     assert_eq!(seed.signature, "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e");
-    let (promised, text) = encode(Some(seed.into()), Some(Box::<Crc32CTrailer>::default())).await;
+    let (promised, text) = encode(Chain::of(seed), Some(Box::<Crc32CTrailer>::default())).await;
     assert_eq!(promised, text.len() as u64);
     for part in [
         "10000;chunk-signature=b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2\r\n",

@@ -8,6 +8,7 @@ use futures_util::{TryStreamExt, stream};
 
 use super::assembly::{Assembly, in_parallel, put_late_tags, take_late_tags};
 use super::copy::carried;
+use super::progress::Meter;
 use super::{Target, Tuning, read};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{
@@ -50,7 +51,9 @@ pub async fn compose(client: &Client, tuning: &Tuning, target: &Target, pieces: 
         .map(|piece| Stretch { bytes: piece.len(), on_server: matches!(piece, Piece::Of { .. }) })
         .collect();
     let plan = plan(&lengths, tuning.copy_part_bytes, client.limits())?;
-    let composing = Composing { client, tuning, target, pieces };
+    let total = lengths.iter().map(|piece| piece.bytes).sum();
+    let meter = Meter::of(tuning, Some(total));
+    let composing = Composing { client, tuning, target, pieces, meter };
     let mut object = target.object.clone();
     let late_tags = take_late_tags(client, &mut object);
     let stored = match plan.as_slice() {
@@ -168,12 +171,17 @@ struct Composing<'a> {
     tuning: &'a Tuning,
     target: &'a Target,
     pieces: &'a [Piece],
+    meter: Meter,
 }
 
 impl Composing<'_> {
     async fn put(&self, object: crate::s3::ops::NewObject, bytes: Bytes) -> Result<Stored> {
         let Target { bucket, key, condition, .. } = self.target.clone();
-        self.client.send(&PutObject { bucket, key, body: Body::Bytes(bytes), condition, object }).await
+        let counted = self.meter.counted(self.client, bytes.len() as u64);
+        let put = PutObject { bucket, key, body: Body::Bytes(bytes), condition, object };
+        let stored = counted.client.send(&put).await?;
+        counted.done();
+        Ok(stored)
     }
 
     async fn part(&self, upload_id: String, part_number: u32, planned: Planned) -> Result<(Part, u64)> {
@@ -182,13 +190,18 @@ impl Composing<'_> {
             Planned::Copy(slice) => {
                 let (source, range) = self.source(slice)?;
                 let copy = UploadPartCopy { source, range, bucket, key, upload_id, part_number };
-                Ok((self.client.send(&copy).await?, slice.range.len()))
+                let part = self.client.send(&copy).await?;
+                self.meter.add(slice.range.len());
+                Ok((part, slice.range.len()))
             }
             Planned::Send(slices) => {
                 let bytes = self.gather(&slices).await?;
                 let len = bytes.len() as u64;
                 let part = UploadPart { bucket, key, upload_id, part_number, body: Body::Bytes(bytes) };
-                Ok((self.client.send(&part).await?, len))
+                let counted = self.meter.counted(self.client, len);
+                let sent = counted.client.send(&part).await?;
+                counted.done();
+                Ok((sent, len))
             }
         }
     }
@@ -211,6 +224,8 @@ impl Composing<'_> {
 
     async fn gather(&self, slices: &[Slice]) -> Result<Bytes> {
         let mut gathered = BytesMut::new();
+        // What is read here counts when it is sent.
+        let tuning = Tuning { progress: None, ..self.tuning.clone() };
         for slice in slices {
             match &self.pieces[slice.piece] {
                 Piece::Bytes(bytes) => {
@@ -219,8 +234,7 @@ impl Composing<'_> {
                 Piece::Of { bucket, object, range } => {
                     let read_range =
                         ByteRange::new(range.start + slice.range.start, range.start + slice.range.end);
-                    let mut pieces =
-                        std::pin::pin!(read(self.client, self.tuning, bucket, object, read_range));
+                    let mut pieces = std::pin::pin!(read(self.client, &tuning, bucket, object, read_range));
                     while let Some(piece) = pieces.try_next().await? {
                         gathered.extend_from_slice(&piece);
                     }

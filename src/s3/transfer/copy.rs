@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use futures_util::stream;
 
 use super::assembly::{Assembly, ensure_lock, in_parallel, put_late_tags, take_late_tags};
+use super::progress::Meter;
 use super::{Target, Tuning, plan};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{
@@ -37,7 +38,8 @@ pub async fn copy_object(
     source: &ObjectRef,
     request: &CopyRequest,
 ) -> Result<Copied> {
-    let copy = Copy { client, tuning, source, request };
+    let meter = Meter::of(tuning, Some(source.size));
+    let copy = Copy { client, tuning, source, request, meter };
     if source.size <= client.limits().copy_bytes_max { copy.at_once().await } else { copy.in_parts().await }
 }
 
@@ -46,6 +48,7 @@ struct Copy<'a> {
     tuning: &'a Tuning,
     source: &'a ObjectRef,
     request: &'a CopyRequest,
+    meter: Meter,
 }
 
 impl Copy<'_> {
@@ -75,6 +78,7 @@ impl Copy<'_> {
             storage_class,
         };
         let copied = self.client.send(&copy).await?;
+        self.meter.add(self.source.size);
         put_late_tags(self.client, &target, long_tags, copied.version.clone()).await?;
         Ok(copied)
     }
@@ -100,7 +104,9 @@ impl Copy<'_> {
         let (bucket, key) = (self.request.bucket.clone(), self.request.key.clone());
         let copy =
             UploadPartCopy { source: self.pinned(), range: Some(range), bucket, key, upload_id, part_number };
-        Ok((self.client.send(&copy).await?, range.len()))
+        let part = self.client.send(&copy).await?;
+        self.meter.add(range.len());
+        Ok((part, range.len()))
     }
 
     /// Everything that an upload is begun with.

@@ -5,6 +5,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::Tuning;
 use super::assembly::in_parallel;
+use super::progress::Meter;
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{GetObject, ReadConditions};
 use crate::s3::{Client, Error, ErrorKind, ObjectRef, Result};
@@ -33,9 +34,13 @@ pub async fn download<S: Sink>(
     sink: &S,
 ) -> Result<()> {
     let pieces = stream::iter(cut(range, tuning.part_bytes).map(Ok));
+    let meter = Meter::of(tuning, Some(range.len()));
+    let meter = &meter;
     let fetch = |piece: ByteRange| {
-        fetch(client, bucket, object, piece, |offset, bytes| {
-            sink.write_at(offset, &bytes).map_err(write_failed)
+        fetch(client, bucket, object, piece, move |offset, bytes| {
+            sink.write_at(offset, &bytes).map_err(write_failed)?;
+            meter.add(bytes.len() as u64);
+            Ok(())
         })
     };
     in_parallel(pieces, tuning.parallel, fetch).try_collect().await
@@ -49,19 +54,24 @@ pub fn read(
     object: &ObjectRef,
     range: ByteRange,
 ) -> impl Stream<Item = Result<Bytes>> {
-    let fetch_piece = async |piece: ByteRange| {
-        let mut whole = BytesMut::with_capacity(piece.len() as usize);
-        let append = |_, bytes: Bytes| {
-            whole.extend_from_slice(&bytes);
-            Ok(())
-        };
-        fetch(client, bucket, object, piece, append).await?;
-        Ok(whole.freeze())
+    let meter = Meter::of(tuning, Some(range.len()));
+    let fetch_piece = move |piece: ByteRange| {
+        let meter = meter.clone();
+        async move {
+            let mut whole = BytesMut::with_capacity(piece.len() as usize);
+            let append = |_, bytes: Bytes| {
+                whole.extend_from_slice(&bytes);
+                meter.add(bytes.len() as u64);
+                Ok(())
+            };
+            fetch(client, bucket, object, piece, append).await?;
+            Ok(whole.freeze())
+        }
     };
     stream::iter(cut(range, tuning.part_bytes)).map(fetch_piece).buffered(tuning.parallel.max(1))
 }
 
-fn write_failed(error: std::io::Error) -> Error {
+pub(super) fn write_failed(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Source, format!("What was downloaded cannot be written: {error}."))
 }
 

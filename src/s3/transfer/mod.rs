@@ -8,20 +8,26 @@
 mod assembly;
 mod compose;
 mod copy;
+mod delete;
 mod download;
+mod file;
 pub mod pages;
 pub mod plan;
+mod progress;
 mod upload;
 pub mod wait;
 
 pub use assembly::take_late_tags;
 pub use compose::{Piece, append, compose};
 pub use copy::{CopyRequest, copy_object};
+pub use delete::{Doomed, delete_objects};
 pub use download::{Sink, download, read};
+pub use file::{PartialFile, download_file, download_writer, pieces_of, upload_file, upload_reader};
+pub use progress::{Moved, Progress};
 pub use upload::{Target, UploadSource, upload};
 
-/// How to cut and how many pieces to move at once.
-#[derive(Clone, Copy, Debug)]
+/// How to cut, how many pieces to move at once, and who is told.
+#[derive(Clone, Debug)]
 pub struct Tuning {
     /// Bytes; larger objects are uploaded in parts.
     pub multipart_threshold: u64,
@@ -31,10 +37,18 @@ pub struct Tuning {
     pub copy_part_bytes: u64,
     /// Parts or ranges in flight.
     pub parallel: usize,
+    /// Is told how far the transfer is.
+    pub progress: Option<Progress>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { multipart_threshold: 16 << 20, part_bytes: 16 << 20, copy_part_bytes: 256 << 20, parallel: 8 }
+        Self {
+            multipart_threshold: 16 << 20,
+            part_bytes: 16 << 20,
+            copy_part_bytes: 256 << 20,
+            parallel: 8,
+            progress: None,
+        }
     }
 }

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::assembly::{Assembly, ensure_lock, in_parallel, put_late_tags, take_late_tags};
+use super::progress::Meter;
 use super::{Tuning, plan};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{NewObject, Part, PartOrigin, PutObject, Stored, UploadPart, WriteCondition};
@@ -47,7 +48,12 @@ pub async fn upload(
 ) -> Result<Stored> {
     let mut object = target.object.clone();
     let long_tags = take_late_tags(client, &mut object);
-    let upload = Upload { client, tuning, target, object };
+    let total = match &source {
+        UploadSource::Bytes(bytes) => Some(bytes.len() as u64),
+        UploadSource::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
+        UploadSource::Stream(_) => None,
+    };
+    let upload = Upload { client, tuning, target, object, meter: Meter::of(tuning, total) };
     let stored = match source {
         UploadSource::Bytes(bytes) => upload.bytes(bytes).await,
         UploadSource::File(file) => upload.file(file).await,
@@ -63,6 +69,7 @@ struct Upload<'a> {
     tuning: &'a Tuning,
     target: &'a Target,
     object: NewObject,
+    meter: Meter,
 }
 
 impl Upload<'_> {
@@ -108,7 +115,11 @@ impl Upload<'_> {
 
     async fn put(self, body: Body) -> Result<Stored> {
         let Target { bucket, key, condition, .. } = self.target.clone();
-        self.client.send(&PutObject { bucket, key, body, condition, object: self.object }).await
+        let counted = self.meter.counted(self.client, body.len());
+        let put = PutObject { bucket, key, body, condition, object: self.object };
+        let stored = counted.client.send(&put).await?;
+        counted.done();
+        Ok(stored)
     }
 
     async fn cut(
@@ -130,11 +141,14 @@ impl Upload<'_> {
     ) -> Result<Stored> {
         let assembly = Assembly::begin(self.client, self.target, self.object, PartOrigin::Sent).await?;
         let (client, target, upload_id) = (self.client, self.target, assembly.upload_id.clone());
+        let meter = self.meter.clone();
         let send = |(part_number, body): (u32, Body)| {
             let (bucket, key, upload_id) = (target.bucket.clone(), target.key.clone(), upload_id.clone());
             let upload = UploadPart { bucket, key, upload_id, part_number, body };
+            let counted = meter.counted(client, upload.body.len());
             async move {
-                let part: Part = client.send(&upload).await?;
+                let part: Part = counted.client.send(&upload).await?;
+                counted.done();
                 Ok((part, upload.body.len()))
             }
         };

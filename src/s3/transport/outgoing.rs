@@ -110,8 +110,8 @@ pub struct Progress {
     watch: OnceLock<Watch>,
 }
 
-/// Told whenever the socket took bytes of a request's body.
-pub type Watch = Arc<dyn Fn() + Send + Sync>;
+/// Told whenever the socket took bytes of a request's body, and how many: those of its framing included.
+pub type Watch = Arc<dyn Fn(u64) + Send + Sync>;
 
 const NEVER: u64 = u64::MAX;
 
@@ -134,7 +134,7 @@ impl Progress {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.ended.store(ended, Ordering::Relaxed);
         if let Some(watch) = self.watch.get() {
-            watch();
+            watch(bytes);
         }
     }
     /// Once, before the body is sent.

@@ -1,0 +1,166 @@
+//! Transfers from and to files, readers and writers.
+//!
+//! A file that is downloaded appears under its name only when it is whole: until then it grows beside its place, and
+//! whatever goes wrong takes it away again. A file that is uploaded must stay as it was when the upload began.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use futures_util::{Stream, TryStreamExt, stream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::download::write_failed;
+use super::{Target, Tuning, UploadSource, download, read, upload};
+use crate::base::ranges::ByteRange;
+use crate::s3::ops::Stored;
+use crate::s3::{Client, Error, ErrorKind, ObjectRef, Result};
+
+/// Bytes asked of a reader at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// Uploads the file at `path` whole. One that changes meanwhile, or that cannot be read, is `ErrorKind::Source`.
+pub async fn upload_file(client: &Client, tuning: &Tuning, target: &Target, path: &Path) -> Result<Stored> {
+    let unreadable = |error: io::Error| {
+        Error::new(ErrorKind::Source, format!("{} cannot be read: {error}.", path.display()))
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        let message = format!("{} is no regular file: read it as a stream.", path.display());
+        return Err(Error::new(ErrorKind::Source, message));
+    }
+    upload(client, tuning, target, UploadSource::File(Arc::new(file))).await
+}
+
+/// Uploads what `reader` gives until its end, however much that is.
+pub async fn upload_reader(
+    client: &Client,
+    tuning: &Tuning,
+    target: &Target,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+) -> Result<Stored> {
+    upload(client, tuning, target, UploadSource::Stream(Box::pin(pieces_of(reader)))).await
+}
+
+/// What a reader gives, piece by piece.
+pub fn pieces_of(
+    reader: impl AsyncRead + Send + Unpin,
+) -> impl Stream<Item = io::Result<bytes::Bytes>> + Send {
+    stream::try_unfold((reader, BytesMut::new()), async |(mut reader, mut buffer)| {
+        buffer.reserve(READ_BYTES);
+        match reader.read_buf(&mut buffer).await? {
+            0 => Ok(None),
+            _ => Ok(Some((buffer.split().freeze(), (reader, buffer)))),
+        }
+    })
+}
+
+/// Downloads exactly `object` to the file at `path`, in ranges side by side; a file that is there is replaced.
+/// `ErrorKind::Source` when it cannot be written.
+pub async fn download_file(
+    client: &Client,
+    tuning: &Tuning,
+    bucket: &str,
+    object: &ObjectRef,
+    path: &Path,
+) -> Result<()> {
+    let partial = PartialFile::create(path).map_err(write_failed)?;
+    let whole = ByteRange::new(0, object.size);
+    download(client, tuning, bucket, object, whole, partial.file()).await?;
+    partial.publish(path).map_err(write_failed)
+}
+
+/// Writes `range` of exactly `object` to `writer`, in order; the ranges that it is read in come side by side.
+pub async fn download_writer(
+    client: &Client,
+    tuning: &Tuning,
+    bucket: &str,
+    object: &ObjectRef,
+    range: ByteRange,
+    writer: &mut (impl AsyncWrite + Unpin),
+) -> Result<()> {
+    let mut pieces = std::pin::pin!(read(client, tuning, bucket, object, range));
+    while let Some(piece) = pieces.try_next().await? {
+        writer.write_all(&piece).await.map_err(write_failed)?;
+    }
+    writer.flush().await.map_err(write_failed)
+}
+
+/// A file beside its place, gone again unless it is published.
+pub struct PartialFile {
+    file: File,
+    /// `None` once it is published.
+    path: Option<PathBuf>,
+}
+
+impl PartialFile {
+    /// Beside `destination`, under a name that nobody else uses.
+    pub fn create(destination: &Path) -> io::Result<Self> {
+        let Some(own) = destination.file_name() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this names no file"));
+        };
+        let mut name = OsString::from(".");
+        name.push(own);
+        name.push(format!(".{:08x}.part", fastrand::u32(..)));
+        let path = destination.with_file_name(name);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
+        Ok(Self { file, path: Some(path) })
+    }
+
+    /// What to write to.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives it the name that it was created for.
+    pub fn publish(mut self, destination: &Path) -> io::Result<()> {
+        if let Some(path) = &self.path {
+            fs::rename(path, destination)?;
+        }
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for PartialFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_file_is_gone_unless_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || -> Vec<_> {
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        };
+        let destination = folder.path().join("f");
+        drop(PartialFile::create(&destination).unwrap());
+        assert_eq!(names().len(), 0);
+        let lost = PartialFile::create(&destination).unwrap();
+        assert!(lost.publish(&folder.path().join("no/such/folder")).is_err());
+        assert_eq!(names().len(), 0, "one that cannot be published is gone, too");
+        PartialFile::create(&destination).unwrap().publish(&destination).unwrap();
+        assert_eq!(names(), ["f"]);
+        assert!(PartialFile::create(Path::new("/")).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_reader_is_read_to_its_end() {
+        let content: Vec<u8> = (0..3 * READ_BYTES + 7).map(|n| n as u8).collect();
+        let pieces: Vec<bytes::Bytes> =
+            pieces_of(io::Cursor::new(content.clone())).try_collect().await.unwrap();
+        assert_eq!(pieces.concat(), content);
+    }
+}
