@@ -8,7 +8,13 @@ use super::kind;
 use crate::mounted::harness::{Bucket, Store, block_on, noise};
 
 fn tuning() -> Tuning {
-    Tuning { multipart_threshold: 5 << 20, part_bytes: 5 << 20, copy_part_bytes: 5 << 20, parallel: 3 }
+    Tuning {
+        multipart_threshold: 5 << 20,
+        part_bytes: 5 << 20,
+        copy_part_bytes: 5 << 20,
+        parallel: 3,
+        ..Tuning::default()
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn tuning() -> Tuning {
         part_bytes: 5 << 20,
         copy_part_bytes: 5 << 20,
         parallel: 3,
-        progress: None,
+        ..Tuning::default()
     }
 }
 
