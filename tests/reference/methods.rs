@@ -24,6 +24,9 @@ const COUNTS: &[(&str, &str, usize)] = &[
     ("minio-interface", "call", 29),
     ("newtera", "call", 12),
     ("ibm", "call", 77),
+    ("ibm", "class", 25),
+    ("ibm", "method", 174),
+    ("ibm", "attribute", 108),
     ("minio-interface", "value", 6),
     ("minio", "error", 4),
     ("minio-early", "error", 1),
@@ -34,6 +37,9 @@ const COUNTS: &[(&str, &str, usize)] = &[
 /// Kinds in the order of the chapter.
 const KINDS: &[(&str, &str)] = &[
     ("call", "Calls of the clients"),
+    ("class", "Classes of the IBM COS SDK"),
+    ("method", "Methods of these classes"),
+    ("attribute", "Attributes of these classes"),
     ("value", "Values"),
     ("error", "Errors"),
     ("provider", "Sources of credentials"),
@@ -166,8 +172,17 @@ fn chapter(rows: &[Row]) -> String {
          server: the embedded one,\nor any other by `HOLDFS_TEST_ENDPOINT`; those below `verbs::ibm` against a server \
          that says what IBM's documentation says,\nfor no store of IBM can be had here.\n\n",
     );
-    text += &table_row(["Reference", "Calls", "Values", "Errors", "Credentials"]);
-    text += &table_row(["---"; 5]);
+    text += &table_row([
+        "Reference",
+        "Calls",
+        "Classes",
+        "Methods",
+        "Attributes",
+        "Values",
+        "Errors",
+        "Credentials",
+    ]);
+    text += &table_row(["---"; 8]);
     for (reference, name) in REFERENCES {
         let count = |kind: &str| {
             let of = COUNTS.iter().find(|(of, counted, _)| of == reference && *counted == kind);

@@ -1,8 +1,9 @@
-//! The client against the references: every public name of theirs has an item of ours and a test that shows it.
-//! The names are data beside this file; the chapter of `docs/` is made of them, by these tests when
-//! `HOLDFS_WRITE_DOCS` is set (`scripts/coverage --write`).
+//! The client against the references: every public name of theirs has an item of ours and a test that shows it, and
+//! every operation has a row for every server. The names and what was observed are data beside this file; the two
+//! chapters of `docs/` are made of them, by these tests when `HOLDFS_WRITE_DOCS` is set (`scripts/coverage --write`).
 
 mod methods;
+mod operations;
 mod sources;
 
 use std::fs;

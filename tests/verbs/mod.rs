@@ -7,6 +7,7 @@ mod composing;
 mod conditions;
 mod copies;
 mod documents;
+mod handles;
 mod ibm;
 mod listings;
 mod locks;

@@ -158,7 +158,7 @@ fn an_upload_in_parts_is_begun_found_filled_and_completed() {
     let parts: Vec<_> = block_on(upload.parts().page_size(1).all().try_collect()).unwrap();
     assert_eq!(parts.iter().map(|part| part.part_number()).collect::<Vec<_>>(), [1, 2]);
     let listed = block_on(parts[0].load()).unwrap();
-    holds_or_lacks("dates of parts", &listed.modified.is_some(), &true);
+    holds_or_lacks("ListParts: dates", &listed.modified.is_some(), &true);
     block_on(upload.complete(vec![two, one], WriteCondition::None)).unwrap();
     assert!(bucket.get("big").unwrap() == [&source[..], b"end"].concat());
     let other = block_on(handle.object("other").initiate_multipart_upload(NewObject::default())).unwrap();

@@ -116,7 +116,7 @@ fn object_json(entry: &Listed) -> Value {
 fn version_line(entry: &ListedAny, answer: &Answer) -> String {
     match entry {
         ListedAny::Prefix(prefix) => format!("{:20} {:>14}  {}", "", "DIR", answer.name(prefix)),
-        ListedAny::Version(ListedVersion { key, version, is_latest, last_modified, object }) => {
+        ListedAny::Version(ListedVersion { key, version, is_latest, last_modified, object, .. }) => {
             let size = object.as_ref().map_or_else(|| "DELETED".to_owned(), |object| object.size.to_string());
             let mark = if *is_latest { '*' } else { ' ' };
             let date = timestamp::rfc3339(*last_modified);
@@ -155,6 +155,7 @@ mod tests {
             version: VersionId("v1".into()),
             is_latest: true,
             last_modified: UNIX_EPOCH + Duration::from_secs(1),
+            owner: None,
             object: None,
         });
         assert_eq!(

@@ -72,6 +72,7 @@ pub struct ListedVersion {
     pub version: VersionId,
     pub is_latest: bool,
     pub last_modified: SystemTime,
+    pub owner: Option<Owner>,
     /// `None` for a delete marker.
     pub object: Option<ListedVersionObject>,
 }
@@ -261,10 +262,11 @@ enum Listed {
 impl ListedVersion {
     fn decode(xml: &mut Reader<'_>, listed: Listed) -> Result<Self> {
         let (mut key, mut version, mut is_latest, mut last_modified) = (String::new(), None, false, None);
-        let (mut etag, mut size, mut storage_class) = (None, None, None);
+        let (mut etag, mut size, mut storage_class, mut owner) = (None, None, None, None);
         xml.children(|name, xml| {
             match name {
                 "Key" => key = xml.string()?,
+                "Owner" => owner = Some(Owner::decode(xml)?),
                 "VersionId" => version = xml.non_empty()?,
                 "IsLatest" => is_latest = xml.boolean()?,
                 "LastModified" => last_modified = Some(xml.time()?),
@@ -284,7 +286,8 @@ impl ListedVersion {
         };
         match (version, last_modified) {
             (Some(version), Some(last_modified)) => {
-                Ok(Self { key, version: VersionId(version.into()), is_latest, last_modified, object })
+                let version = VersionId(version.into());
+                Ok(Self { key, version, is_latest, last_modified, owner, object })
             }
             _ => Err(incomplete(&key)),
         }

@@ -10,7 +10,7 @@ use super::{Bucket, MultipartUpload, ObjectVersion};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{
     Copied, CopyObject, CopySource, CreateMultipartUpload, DeleteObject, Deleted, GetObject, GetObjectAcl,
-    GetObjectOutput, HeadObject, ListedObject, NewObject, ObjectHeaders, PutObject, PutObjectAcl,
+    GetObjectOutput, HeadObject, ListedObject, NewObject, ObjectHeaders, PartOrigin, PutObject, PutObjectAcl,
     PutObjectCannedAcl, RestoreObject, Restoring, Stored, WriteCondition,
 };
 use crate::s3::settings::AccessControl;
@@ -144,7 +144,8 @@ impl Object {
     /// the whole of it.
     pub async fn initiate_multipart_upload(&self, object: NewObject) -> Result<MultipartUpload> {
         let (bucket, key) = (self.bucket.clone(), self.key.clone());
-        let create = CreateMultipartUpload { bucket, key, object, ..CreateMultipartUpload::default() };
+        // A handle cannot know where its parts will come from.
+        let create = CreateMultipartUpload { bucket, key, object, parts: PartOrigin::AlsoCopied };
         Ok(self.multipart_upload(self.client.send(&create).await?))
     }
 
