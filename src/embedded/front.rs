@@ -14,7 +14,7 @@ use s3s::service::S3Service;
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::admin;
-use super::api::{Document, Form, Ignored, Required, Written, check_document, token_after};
+use super::api::{Document, Form, Ignored, Required, Status, Written, check_document, token_after};
 use super::body::{Dropped, Reply, Upload};
 use super::faults::{Action, Faults, When};
 use super::log::{Log, Record};
@@ -79,11 +79,9 @@ impl Front {
         if let Some(refusal) = too_long_lived(&request) {
             return refuse(refusal);
         }
-        if let Some(name) = operation::foreign(request.uri()) {
-            return refuse(Refusal::not_implemented(format!("This server does not have {name}.")));
-        }
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(story.ignored());
+        parts.extensions.insert(story.target.clone());
         if story.target.operation == "PostObject" {
             parts.extensions.insert(Form);
         }
@@ -109,6 +107,7 @@ fn document(operation: &str) -> Option<Required> {
         "DeleteObjects" | "PutObjectRetention" | "PutObjectLegalHold" | "PutObjectLockConfiguration" => {
             Some(Required::Yes)
         }
+        "UpdateObjectEncryption" | "PutBucketProtectionConfiguration" => Some(Required::Yes),
         "PutObjectTagging" | "PutBucketVersioning" | "CreateBucket" | "PutObjectAcl" => Some(Required::No),
         put => operation::SETTINGS.iter().any(|setting| setting.put == put).then_some(Required::No),
     }
@@ -150,6 +149,9 @@ fn finish(mut answer: Answer) -> Answer {
     if let Some(Document(bytes)) = answer.extensions_mut().remove() {
         answer.headers_mut().remove(header::CONTENT_LENGTH);
         *answer.body_mut() = s3s::Body::from(bytes);
+    }
+    if let Some(Status(status)) = answer.extensions_mut().remove() {
+        *answer.status_mut() = status;
     }
     if answer.status() == StatusCode::NOT_MODIFIED {
         answer.headers_mut().remove(header::CONTENT_TYPE);

@@ -17,6 +17,7 @@ mod front;
 pub mod log;
 mod operation;
 mod options;
+mod select;
 mod server;
 mod storage;
 mod tls;
@@ -24,5 +25,5 @@ mod wire;
 
 pub use faults::Faults;
 pub use log::Log;
-pub use options::{Etags, KeyPair, Limits, Options, Storage, Tls};
+pub use options::{Etags, KeyPair, Limits, Options, Storage, Times, Tls};
 pub use server::{Error, Server};

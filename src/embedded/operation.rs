@@ -4,12 +4,24 @@
 use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 
+use super::storage::refusal::Refusal;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// As S3 calls it.
     pub operation: &'static str,
     pub bucket: Option<String>,
     pub key: Option<String>,
+}
+
+impl Target {
+    /// Bucket and key, which requests for objects have.
+    pub fn object(&self) -> Result<(&str, &str), Refusal> {
+        match (&self.bucket, &self.key) {
+            (Some(bucket), Some(key)) => Ok((bucket, key)),
+            _ => Err(Refusal::new(400, "InvalidURI", "The request names no object")),
+        }
+    }
 }
 
 /// The bucket in a host name: `bucket.localhost`, with or without a port.
@@ -29,7 +41,13 @@ pub fn target(method: &Method, uri: &Uri, headers: &HeaderMap) -> Target {
     let some = |text: &str| (!text.is_empty()).then(|| decoded(text));
     let (bucket, key) = (some(bucket), some(key));
     let query = Query(uri.query().unwrap_or_default());
+    let place = match (&bucket, &key) {
+        (None, _) => Place::Service,
+        (Some(_), None) => Place::Bucket,
+        (Some(_), Some(_)) => Place::Object,
+    };
     let operation = match (&bucket, &key) {
+        _ if let Some(operation) = beyond(method, place, query) => operation,
         (None, _) => of_service(method),
         (Some(_), None) if is_form(headers) && method == Method::POST => "PostObject",
         (Some(_), None) => of_bucket(method, query),
@@ -47,6 +65,11 @@ impl<'a> Query<'a> {
         pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
+    /// The value in its own letters; a plus sign is a blank.
+    pub fn decoded(self, name: &str) -> Option<String> {
+        self.get(name).map(form_decoded)
+    }
+
     fn has(self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -59,6 +82,10 @@ impl<'a> Query<'a> {
     fn choose(self, names: &[(&str, &'static str)]) -> Option<&'static str> {
         names.iter().find(|(name, _)| self.has(name)).map(|(_, operation)| *operation)
     }
+}
+
+pub fn form_decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// What S3 would call an operation that this server does not have.
@@ -85,6 +112,7 @@ fn of_bucket(method: &Method, query: Query<'_>) -> &'static str {
         Method::GET => query
             .choose(&[
                 ("location", "GetBucketLocation"),
+                ("session", "CreateSession"),
                 ("versioning", "GetBucketVersioning"),
                 ("versions", "ListObjectVersions"),
                 ("uploads", "ListMultipartUploads"),
@@ -145,30 +173,63 @@ pub const SETTINGS: &[SettingVerbs] = verbs! {
     "website": "GetBucketWebsite" "PutBucketWebsite" "DeleteBucketWebsite", None;
 };
 
-/// Sub-resources of S3 and of its dialects that neither this server nor `s3s` knows: `s3s` would take a request for
-/// one as a request for the bucket or the object itself.
-const FOREIGN: &[&str] = &[
-    "abac",
-    "annotation",
-    "extendRetention",
-    "extended",
-    "faspConnectionInfo",
-    "ibm-replication-failures",
-    "ibm-replication-reattempt",
-    "lambdaArn",
-    "legalHold",
-    "metadataAnnotationTable",
-    "metadataConfiguration",
-    "metadataInventoryTable",
-    "metadataJournalTable",
-    "protection",
-    "renameObject",
+/// Operations of newer S3, of MinIO and of IBM that `s3s` does not know: it would take such a request as one for the
+/// bucket or the object itself. With method and sub-resource; the first that fits.
+const BEYOND: &[(Method, Place, &str, &str)] = &[
+    (Method::GET, Place::Service, "events", "ListenNotification"),
+    (Method::GET, Place::Service, "extended", "ListBucketsExtended"),
+    (Method::GET, Place::Bucket, "events", "ListenNotification"),
+    (Method::GET, Place::Bucket, "abac", "GetBucketAbac"),
+    (Method::PUT, Place::Bucket, "abac", "PutBucketAbac"),
+    (Method::GET, Place::Bucket, "faspConnectionInfo", "GetBucketAspera"),
+    (Method::GET, Place::Bucket, "ibm-replication-failures", "ListBucketReplicationFailures"),
+    (Method::PUT, Place::Bucket, "ibm-replication-reattempt", "PutBucketReplicationReattempt"),
+    (Method::GET, Place::Bucket, "metadataConfiguration", "GetBucketMetadataConfiguration"),
+    (Method::POST, Place::Bucket, "metadataConfiguration", "CreateBucketMetadataConfiguration"),
+    (Method::DELETE, Place::Bucket, "metadataConfiguration", "DeleteBucketMetadataConfiguration"),
+    (Method::GET, Place::Bucket, "metadataTable", "GetBucketMetadataTableConfiguration"),
+    (Method::POST, Place::Bucket, "metadataTable", "CreateBucketMetadataTableConfiguration"),
+    (Method::DELETE, Place::Bucket, "metadataTable", "DeleteBucketMetadataTableConfiguration"),
+    (Method::PUT, Place::Bucket, "metadataInventoryTable", "UpdateBucketMetadataInventoryTableConfiguration"),
+    (Method::PUT, Place::Bucket, "metadataJournalTable", "UpdateBucketMetadataJournalTableConfiguration"),
+    (
+        Method::PUT,
+        Place::Bucket,
+        "metadataAnnotationTable",
+        "UpdateBucketMetadataAnnotationTableConfiguration",
+    ),
+    (Method::GET, Place::Bucket, "protection", "GetBucketProtectionConfiguration"),
+    (Method::PUT, Place::Bucket, "protection", "PutBucketProtectionConfiguration"),
+    (Method::GET, Place::Object, "annotationName", "GetObjectAnnotation"),
+    (Method::GET, Place::Object, "annotation", "ListObjectAnnotations"),
+    (Method::PUT, Place::Object, "annotation", "PutObjectAnnotation"),
+    (Method::DELETE, Place::Object, "annotation", "DeleteObjectAnnotation"),
+    (Method::PUT, Place::Object, "encryption", "UpdateObjectEncryption"),
+    (Method::PUT, Place::Object, "renameObject", "RenameObject"),
+    (Method::GET, Place::Object, "legalHold", "ListLegalHolds"),
+    (Method::POST, Place::Object, "add", "AddLegalHold"),
+    (Method::POST, Place::Object, "remove", "DeleteLegalHold"),
+    (Method::POST, Place::Object, "extendRetention", "ExtendObjectRetention"),
+    (Method::POST, Place::Object, "lambdaArn", "PromptObject"),
 ];
 
-/// The sub-resource that nobody here will answer for.
-pub fn foreign(uri: &Uri) -> Option<&'static str> {
-    let query = Query(uri.query()?);
-    FOREIGN.iter().find(|name| query.has(name)).copied()
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Service,
+    Bucket,
+    Object,
+}
+
+fn beyond(method: &Method, place: Place, query: Query<'_>) -> Option<&'static str> {
+    let fits = |(verb, at, name, _): &&(Method, Place, &str, &str)| {
+        verb == method && *at == place && query.has(name)
+    };
+    BEYOND.iter().find(fits).map(|(.., operation)| *operation)
+}
+
+/// Whether `s3s` does not know the operation.
+pub fn is_beyond(operation: &str) -> bool {
+    BEYOND.iter().any(|(.., name)| *name == operation)
 }
 
 fn of_object(method: &Method, query: Query<'_>, headers: &HeaderMap) -> &'static str {
@@ -183,7 +244,7 @@ fn of_object(method: &Method, query: Query<'_>, headers: &HeaderMap) -> &'static
                 ("legal-hold", "GetObjectLegalHold"),
                 ("attributes", "GetObjectAttributes"),
                 ("acl", "GetObjectAcl"),
-                ("torrent", OTHER),
+                ("torrent", "GetObjectTorrent"),
             ])
             .unwrap_or("GetObject"),
         Method::PUT if query.has("uploadId") => {
@@ -199,11 +260,15 @@ fn of_object(method: &Method, query: Query<'_>, headers: &HeaderMap) -> &'static
                 ("retention", "PutObjectRetention"),
                 ("legal-hold", "PutObjectLegalHold"),
                 ("acl", "PutObjectAcl"),
-                ("encryption", OTHER),
             ])
             .unwrap_or(if copies { "CopyObject" } else { "PutObject" }),
         Method::POST => query
-            .choose(&[("uploads", "CreateMultipartUpload"), ("uploadId", "CompleteMultipartUpload")])
+            .choose(&[
+                ("uploads", "CreateMultipartUpload"),
+                ("uploadId", "CompleteMultipartUpload"),
+                ("select", "SelectObjectContent"),
+                ("restore", "RestoreObject"),
+            ])
             .unwrap_or(OTHER),
         Method::DELETE => query
             .choose(&[("uploadId", "AbortMultipartUpload"), ("tagging", "DeleteObjectTagging")])
@@ -254,7 +319,7 @@ mod tests {
             ("POST /b/k?uploadId=1", "CompleteMultipartUpload"),
             ("DELETE /b/k?uploadId=1", "AbortMultipartUpload"),
             ("DELETE /b/k", "DeleteObject"),
-            ("POST /b/k?select", "Other"),
+            ("POST /b/k?select&select-type=2", "SelectObjectContent"),
         ];
         for (line, expected) in cases {
             assert_eq!(operation(line, &[]).operation, expected, "{line}");
@@ -267,11 +332,24 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_told_from_the_rest() {
-        let foreign = |uri: &str| foreign(&uri.parse().unwrap());
-        assert_eq!(foreign("/b/k?renameObject"), Some("renameObject"));
-        assert_eq!(foreign("/b?legalHold&add=1"), Some("legalHold"));
-        assert_eq!((foreign("/b?legal-hold"), foreign("/b"), foreign("/b?prefix=abac")), (None, None, None));
+    fn what_the_protocol_crate_does_not_know_is_told_from_the_rest() {
+        let cases = [
+            ("PUT /b/k?renameObject", "RenameObject"),
+            ("GET /b/k?annotation&annotationName=a", "GetObjectAnnotation"),
+            ("GET /b/k?annotation", "ListObjectAnnotations"),
+            ("POST /b/k?legalHold&add=1", "AddLegalHold"),
+            ("GET /b?events=s3:ObjectCreated:*", "ListenNotification"),
+            ("GET /?events=x", "ListenNotification"),
+        ];
+        for (line, expected) in cases {
+            let found = operation(line, &[]).operation;
+            assert_eq!((found, is_beyond(found)), (expected, true), "{line}");
+        }
+        for line in
+            ["GET /b/k?legal-hold", "GET /b", "GET /b?prefix=abac", "PUT /b?encryption", "POST /b/k?select"]
+        {
+            assert!(!is_beyond(operation(line, &[]).operation), "{line}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Options {
     pub limits: Limits,
     pub region: String,
     pub etags: Etags,
+    pub times: Times,
     /// Wall time of versions and retention. Signatures are always checked against the system's clock.
     pub clock: Clock,
 }
@@ -38,6 +39,7 @@ impl Default for Options {
             limits: Limits::default(),
             region: "us-east-1".to_owned(),
             etags: Etags::Md5,
+            times: Times::default(),
             clock: Clock::system(),
         }
     }
@@ -109,6 +111,22 @@ impl Default for Limits {
             delete_keys_max: 1000,
             page_keys_max: 1000,
         }
+    }
+}
+
+/// How long things take, scalable so that tests need not wait for days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// A day of lifecycle rules and of restored copies.
+    pub day: Duration,
+    /// From RestoreObject until the object can be read.
+    pub restore: Duration,
+}
+
+impl Default for Times {
+    /// A day is a day, and archived objects are back at once.
+    fn default() -> Self {
+        Self { day: Duration::from_secs(86_400), restore: Duration::ZERO }
     }
 }
 

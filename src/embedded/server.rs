@@ -8,16 +8,15 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use s3s::access::{S3Access, S3AccessContext};
+use s3s::S3Result;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::S3ServiceBuilder;
-use s3s::{S3Result, s3_error};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::api::{ACCOUNT, Api};
+use super::api::{Access, Api, Beyond};
 use super::front::Front;
 use super::operation::host_bucket;
 use super::options::{KeyPair, Options, Storage};
@@ -143,58 +142,13 @@ fn open(options: &Options, tasks: &Tasks) -> Result<Store, Error> {
 }
 
 fn service(options: &Options, key_pair: &KeyPair, store: Arc<Store>) -> s3s::service::S3Service {
-    let mut builder =
-        S3ServiceBuilder::new(Api { store, region: options.region.clone(), etags: options.etags });
+    let api = Api { store, region: options.region.clone(), etags: options.etags, times: options.times };
+    let mut builder = S3ServiceBuilder::new(api.clone());
     builder.set_auth(super::auth::OnePair(key_pair.clone()));
     builder.set_access(Access { region: options.region.clone() });
+    builder.set_route(Beyond(api));
     builder.set_host(Host);
     builder.build()
-}
-
-/// Signed by the one key pair, for this region, for this account.
-struct Access {
-    region: String,
-}
-
-#[async_trait::async_trait]
-impl S3Access for Access {
-    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        if context.credentials().is_none() {
-            return Err(s3_error!(AccessDenied, "Access Denied: the request is not signed"));
-        }
-        let headers = context.headers();
-        let meant = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
-        if meant.iter().filter_map(|name| headers.get(*name)).any(|owner| owner != ACCOUNT) {
-            return Err(s3_error!(AccessDenied, "Access Denied: the bucket has another owner"));
-        }
-        check_region(&self.region, signed_region(headers, context.uri()).as_deref())
-    }
-}
-
-/// As S3 does it: the answer tells the region to use.
-fn check_region(own: &str, signed: Option<&str>) -> S3Result<()> {
-    let Some(signed) = signed.filter(|signed| *signed != own) else { return Ok(()) };
-    let mut error = s3_error!(
-        AuthorizationHeaderMalformed,
-        "The authorization header is malformed; the region '{signed}' is wrong; expecting '{own}'"
-    );
-    if let Ok(value) = http::HeaderValue::from_str(own) {
-        let xml = http::HeaderValue::from_static("application/xml");
-        let region = http::HeaderName::from_static("x-amz-bucket-region");
-        error.set_headers([(region, value), (http::header::CONTENT_TYPE, xml)].into_iter().collect());
-    }
-    Err(error)
-}
-
-/// The region in the credential scope: `KEY/20260101/REGION/s3/aws4_request`.
-fn signed_region(headers: &http::HeaderMap, uri: &http::Uri) -> Option<String> {
-    let scope_of = |text: &str| text.split('/').nth(2).map(str::to_owned);
-    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some((_, credential)) = header.and_then(|header| header.split_once("Credential=")) {
-        return scope_of(credential.split(',').next()?);
-    }
-    let credential = super::operation::Query(uri.query()?).get("X-Amz-Credential")?;
-    scope_of(&credential.replace("%2F", "/").replace("%2f", "/"))
 }
 
 /// Buckets in the host's name or, at any other host, in the path.

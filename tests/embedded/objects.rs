@@ -160,7 +160,7 @@ fn signatures_and_regions_are_checked() {
         store.with("GET", "/bkt", &[("x-amz-expected-bucket-owner", "000000000000")], b"").code(),
         "200"
     );
-    assert_eq!(store.get("/bkt?abac").code(), "NotImplemented");
+    assert_eq!(store.get("/bkt?faspConnectionInfo").code(), "NotImplemented");
     assert_eq!(
         store.get("/bkt?X-Amz-Expires=604801&X-Amz-Signature=0").code(),
         "AuthorizationQueryParametersError"

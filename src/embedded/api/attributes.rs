@@ -10,7 +10,6 @@ use super::wire::{self, shown_version, version_id};
 use super::{Api, listing, timestamp};
 use crate::embedded::options::Limits;
 use crate::embedded::storage::bucket::Versioning;
-use crate::embedded::storage::checksum::Kind;
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{Object, PartSummary};
 
@@ -64,7 +63,7 @@ fn checksum(object: &Object) -> ChecksumDto {
     }
 }
 
-/// Single parts are listed only where each has a checksum of the client's; their number always is.
+/// S3 lists single parts only where they have checksums; here all have.
 fn parts(
     input: &GetObjectAttributesInput,
     object: &Object,
@@ -74,9 +73,6 @@ fn parts(
         return Ok(None);
     }
     let total_parts_count = i32::try_from(object.parts.len()).ok();
-    if object.checksum.kind != Kind::Composite {
-        return Ok(Some(GetObjectAttributesParts { total_parts_count, ..Default::default() }));
-    }
     let limit = listing::page_limit(input.max_parts, limits)?;
     let marker = input.part_number_marker.unwrap_or(0);
     let mut rest = object.parts.iter().filter(|part| i64::from(part.number) > i64::from(marker));

@@ -10,21 +10,23 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
 use super::multipart::part_number;
-use super::object::{check_about, found_unless, refuse_encryption};
+use super::object::{check_about, found_unless};
 use super::receive::Digests;
+use super::restore::check_readable;
 use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored, timestamp};
 use crate::base::ranges::ByteRange;
 use crate::embedded::options::Etags;
 use crate::embedded::storage::algorithm::Algorithm;
-use crate::embedded::storage::bucket::{NewObject, Versioning};
+use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::{Checksum, Choice, Kind};
 use crate::embedded::storage::condition::ReadConditions;
 use crate::embedded::storage::multipart::Part;
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::{About, Object, Version, VersionId};
+use crate::embedded::storage::version::{About, NewObject, Object, Version, VersionId};
 
 struct Source {
     bucket: String,
@@ -54,6 +56,7 @@ impl Api {
             Ok((version, shown))
         })?;
         let source = Source { bucket, key, version, named: id.is_some(), shown_version };
+        check_readable(source.object(), self.store.now())?;
         if !ignored.conditions {
             source_conditions(headers)?.check_source(&source.object().etag, source.version.modified)?;
         }
@@ -127,7 +130,7 @@ impl Api {
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         let ignored = ignored(&request);
         let (input, headers) = (request.input, request.headers);
-        refuse_encryption(None, input.sse_customer_algorithm.as_deref())?;
+        refuse_customer_key(input.sse_customer_algorithm.as_deref())?;
         let number = part_number(input.part_number, &self.store.limits)?;
         let start = self.store.upload(&input.bucket, &input.key, &input.upload_id)?;
         let source = self.source(input.copy_source, &headers, ignored)?;
@@ -224,7 +227,7 @@ fn vain() -> Refusal {
     )
 }
 
-/// Storage class and redirect are never taken from the source.
+/// Storage class, encryption and redirect are never taken from the source.
 fn about_copy(input: &CopyObjectInput, given: About, source: &About) -> About {
     let replaces_tags = input
         .tagging_directive
@@ -234,6 +237,7 @@ fn about_copy(input: &CopyObjectInput, given: About, source: &About) -> About {
     About {
         website_redirect: given.website_redirect,
         storage_class: given.storage_class,
+        encryption: given.encryption,
         tags: if replaces_tags { given.tags } else { source.tags.clone() },
         ..described
     }

@@ -6,7 +6,8 @@ use s3s::dto::{
     Timestamp,
 };
 
-use super::object::{parse_tags, refuse_acl, refuse_encryption, storage_class, stored_encoding};
+use super::encryption::{asked_encryption, refuse_customer_key};
+use super::object::{parse_tags, refuse_acl, storage_class, stored_encoding};
 use super::wire;
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{About, Lock, Tags};
@@ -16,6 +17,8 @@ pub struct Headers {
     pub acl: Option<ObjectCannedACL>,
     pub server_side_encryption: Option<ServerSideEncryption>,
     pub sse_customer_algorithm: Option<String>,
+    pub ssekms_key_id: Option<String>,
+    pub bucket_key_enabled: Option<bool>,
     pub object_lock_mode: Option<ObjectLockMode>,
     pub object_lock_retain_until_date: Option<Timestamp>,
     pub object_lock_legal_hold_status: Option<ObjectLockLegalHoldStatus>,
@@ -34,7 +37,7 @@ pub struct Headers {
 /// Takes [`Headers`] out of the input of any of the three.
 macro_rules! take_headers {
     ($input:expr) => {
-        take_headers!($input; acl server_side_encryption sse_customer_algorithm object_lock_mode
+        take_headers!($input; acl server_side_encryption sse_customer_algorithm ssekms_key_id bucket_key_enabled object_lock_mode
             object_lock_retain_until_date object_lock_legal_hold_status content_type cache_control
             content_disposition content_encoding content_language expires website_redirect_location storage_class
             metadata tagging)
@@ -53,7 +56,12 @@ pub struct Given {
 
 impl Headers {
     pub fn understand(self) -> Result<Given, Refusal> {
-        refuse_encryption(self.server_side_encryption.as_ref(), self.sse_customer_algorithm.as_deref())?;
+        refuse_customer_key(self.sse_customer_algorithm.as_deref())?;
+        let encryption = asked_encryption(
+            self.server_side_encryption.as_ref(),
+            self.ssekms_key_id,
+            self.bucket_key_enabled,
+        )?;
         refuse_acl(self.acl.as_ref())?;
         let lock = wire::asked_lock(
             self.object_lock_mode.as_ref(),
@@ -71,6 +79,7 @@ impl Headers {
             storage_class: storage_class(self.storage_class)?,
             metadata: self.metadata.into_iter().flatten().collect(),
             tags: self.tagging.map_or_else(|| Ok(Tags::new()), |header| parse_tags(&header))?,
+            encryption,
         };
         Ok(Given { about, lock })
     }

@@ -4,7 +4,7 @@
 //! versions is written here and not by `s3s`, which would separate versions from delete markers: their order
 //! within a key is what a client wants to know.
 
-use std::fmt::Write;
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,17 +17,24 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::restore::restore_status;
 use super::wire;
+use super::xml::Xml;
 use super::{Api, owner, timestamp};
 use crate::base::timestamp::rfc3339_millis;
+use crate::embedded::operation::Query as HttpQuery;
 use crate::embedded::options::Limits;
 use crate::embedded::storage::listing::{self, Page, Query, Start, VersionEntry};
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::Version;
+use crate::embedded::storage::version::{About, Object, Version};
 
 /// A body that takes the place of the one that `s3s` writes.
 #[derive(Clone, Debug)]
 pub struct Document(pub bytes::Bytes);
+
+/// A status that takes the place of the one that `s3s` gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Status(pub http::StatusCode);
 
 pub(super) fn page_limit(asked: Option<i32>, limits: &Limits) -> Result<usize, Refusal> {
     let Some(asked) = asked else { return Ok(limits.page_keys_max) };
@@ -79,11 +86,16 @@ impl Encoding {
         Some(prefixes.iter().map(prefix).collect())
     }
 
-    fn objects(self, page: &Page<(String, std::sync::Arc<Version>)>, owned: bool) -> Option<Vec<ObjectDto>> {
-        Some(page.entries.iter().map(|(key, version)| self.object(key, version, owned)).collect())
+    fn objects(
+        self,
+        page: &Page<(String, std::sync::Arc<Version>)>,
+        owned: bool,
+        restores: Option<SystemTime>,
+    ) -> Option<Vec<ObjectDto>> {
+        Some(page.entries.iter().map(|(key, version)| self.object(key, version, owned, restores)).collect())
     }
 
-    fn object(self, key: &str, version: &Version, owned: bool) -> ObjectDto {
+    fn object(self, key: &str, version: &Version, owned: bool, restores: Option<SystemTime>) -> ObjectDto {
         let object = version.object.as_ref();
         let class = object.and_then(|object| object.about.storage_class.clone());
         let checksum = object.map(|object| &object.checksum);
@@ -97,7 +109,7 @@ impl Encoding {
                 .map(|sum| vec![ChecksumAlgorithm::from_static(sum.algorithm.name())]),
             checksum_type: checksum.map(|sum| wire::kind_name(sum.kind)),
             owner: owned.then(owner),
-            restore_status: None,
+            restore_status: object.zip(restores).and_then(|(object, now)| restore_status(object, now)),
         }
     }
 }
@@ -123,10 +135,19 @@ fn count(number: usize) -> Option<i32> {
 }
 
 impl Api {
+    /// Now, if the client wants to know how archived objects stand.
+    fn asked_restores(&self, headers: &http::HeaderMap) -> Option<SystemTime> {
+        let asked = wire::list_header(headers, "x-amz-optional-object-attributes")?;
+        asked.split(',').any(|name| name.trim() == "RestoreStatus").then(|| self.store.now())
+    }
+
     pub(super) async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let uri = HttpQuery(request.uri.query().unwrap_or_default());
+        let with_metadata = uri.get("metadata") == Some("true");
+        let restores = self.asked_restores(&request.headers);
         let input = request.input;
         let (limit, encoding) =
             (page_limit(input.max_keys, &self.store.limits)?, Encoding::of(input.encoding_type.as_ref())?);
@@ -136,11 +157,12 @@ impl Api {
         let page =
             self.store.read(&input.bucket, |bucket| Ok(listing::objects(&bucket.keys, query, start)))?;
         let next = page.next.as_ref().map(|(key, _)| token_after(key.as_bytes()));
-        Ok(S3Response::new(ListObjectsV2Output {
+        let owned = input.fetch_owner == Some(true);
+        let output = ListObjectsV2Output {
             key_count: count(page.entries.len() + page.prefixes.len()),
             max_keys: count(limit),
             is_truncated: Some(next.is_some()),
-            contents: encoding.objects(&page, input.fetch_owner == Some(true)),
+            contents: encoding.objects(&page, owned, restores),
             common_prefixes: encoding.prefixes(&page.prefixes),
             next_continuation_token: next,
             continuation_token: input.continuation_token,
@@ -150,13 +172,20 @@ impl Api {
             start_after: encoding.encode_all(input.start_after),
             encoding_type: encoding.name(),
             ..Default::default()
-        }))
+        };
+        let told = with_metadata.then(|| metadata_document(&output, encoding, &page, owned));
+        let mut response = S3Response::new(output);
+        if let Some(told) = told {
+            response.extensions.insert(Document(told.into()));
+        }
+        Ok(response)
     }
 
     pub(super) async fn list_objects(
         &self,
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
+        let restores = self.asked_restores(&request.headers);
         let input = request.input;
         let (limit, encoding) =
             (page_limit(input.max_keys, &self.store.limits)?, Encoding::of(input.encoding_type.as_ref())?);
@@ -168,7 +197,7 @@ impl Api {
         Ok(S3Response::new(ListObjectsOutput {
             max_keys: count(limit),
             is_truncated: Some(next.is_some()),
-            contents: encoding.objects(&page, true),
+            contents: encoding.objects(&page, true, restores),
             common_prefixes: encoding.prefixes(&page.prefixes),
             // Without a delimiter the last key is the marker.
             next_marker: encoding.encode_all(next).filter(|_| !query.delimiter.is_empty()),
@@ -266,88 +295,129 @@ fn open_token(token: &str) -> Result<String, Refusal> {
     key.ok_or_else(|| Refusal::argument("The continuation token provided is incorrect"))
 }
 
-/// Text of an element. XML 1.0 has no way to say most control characters; S3 writes references to them
-/// nevertheless, and so do we: clients that meet such keys ask for `encoding-type=url`.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c if c.is_control() => escaped.push_str(&format!("&#x{:x};", c as u32)),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-fn element(xml: &mut String, name: &str, text: &str) {
-    let text = escape(text);
-    let _ = write!(xml, "<{name}>{text}</{name}>");
-}
-
 fn versions_document(
     input: &ListObjectVersionsInput,
     limit: usize,
     encoding: Encoding,
     page: &Page<VersionEntry>,
 ) -> String {
-    let mut xml = String::from(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
-         <ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
-    );
-    element(&mut xml, "Name", &input.bucket);
-    element(&mut xml, "Prefix", &encoding.encode(given(&input.prefix)));
-    element(&mut xml, "KeyMarker", &encoding.encode(given(&input.key_marker)));
-    element(&mut xml, "VersionIdMarker", given(&input.version_id_marker));
+    let mut xml = Xml::new("ListVersionsResult");
+    xml.element("Name", &input.bucket);
+    xml.element("Prefix", &encoding.encode(given(&input.prefix)));
+    xml.element("KeyMarker", &encoding.encode(given(&input.key_marker)));
+    xml.element("VersionIdMarker", given(&input.version_id_marker));
     if let Some((key, id)) = &page.next {
-        element(&mut xml, "NextKeyMarker", &encoding.encode(key));
-        element(&mut xml, "NextVersionIdMarker", given(id));
+        xml.element("NextKeyMarker", &encoding.encode(key));
+        xml.element("NextVersionIdMarker", given(id));
     }
-    element(&mut xml, "MaxKeys", &limit.to_string());
-    if let Some(delimiter) = input.delimiter.as_deref() {
-        element(&mut xml, "Delimiter", &encoding.encode(delimiter));
-    }
-    if let Some(name) = encoding.name() {
-        element(&mut xml, "EncodingType", name.as_str());
-    }
-    element(&mut xml, "IsTruncated", if page.next.is_some() { "true" } else { "false" });
+    xml.element("MaxKeys", &limit.to_string());
+    xml.some("Delimiter", encoding.encode_all(input.delimiter.clone()).as_deref());
+    xml.some("EncodingType", encoding.name().as_ref().map(EncodingType::as_str));
+    xml.boolean("IsTruncated", page.next.is_some());
     page.entries.iter().for_each(|entry| version_element(&mut xml, encoding, entry));
     for prefix in &page.prefixes {
-        xml.push_str("<CommonPrefixes>");
-        element(&mut xml, "Prefix", &encoding.encode(prefix));
-        xml.push_str("</CommonPrefixes>");
+        xml.group("CommonPrefixes", |xml| xml.element("Prefix", &encoding.encode(prefix)));
     }
-    xml.push_str("</ListVersionsResult>");
-    xml
+    xml.end()
 }
 
-fn version_element(xml: &mut String, encoding: Encoding, entry: &VersionEntry) {
+fn version_element(xml: &mut Xml, encoding: Encoding, entry: &VersionEntry) {
     let version = &entry.version;
     let name = if version.is_marker() { "DeleteMarker" } else { "Version" };
-    let _ = write!(xml, "<{name}>");
-    element(xml, "Key", &encoding.encode(&entry.key));
-    element(xml, "VersionId", &version.id.to_string());
-    element(xml, "IsLatest", if entry.latest { "true" } else { "false" });
-    element(xml, "LastModified", &rfc3339_millis(version.modified));
-    if let Some(object) = &version.object {
-        element(xml, "ETag", &format!("\"{}\"", object.etag));
-        element(xml, "ChecksumAlgorithm", object.checksum.algorithm.name());
-        element(xml, "ChecksumType", wire::kind_name(object.checksum.kind).as_str());
-        element(xml, "Size", &object.content.len().to_string());
-        element(
-            xml,
-            "StorageClass",
-            object.about.storage_class.as_deref().unwrap_or(ObjectStorageClass::STANDARD),
-        );
-    }
+    xml.group(name, |xml| {
+        xml.element("Key", &encoding.encode(&entry.key));
+        xml.element("VersionId", &version.id.to_string());
+        xml.boolean("IsLatest", entry.latest);
+        xml.element("LastModified", &rfc3339_millis(version.modified));
+        if let Some(object) = &version.object {
+            object_elements(xml, object);
+        }
+        owner_element(xml);
+    });
+}
+
+/// What every listing says of an object besides its name and time.
+fn object_elements(xml: &mut Xml, object: &Object) {
+    xml.element("ETag", &format!("\"{}\"", object.etag));
+    xml.element("ChecksumAlgorithm", object.checksum.algorithm.name());
+    xml.element("ChecksumType", wire::kind_name(object.checksum.kind).as_str());
+    xml.element("Size", &object.content.len().to_string());
+    let class = object.about.storage_class.as_deref();
+    xml.element("StorageClass", class.unwrap_or(ObjectStorageClass::STANDARD));
+}
+
+fn owner_element(xml: &mut Xml) {
     let owner = owner();
-    xml.push_str("<Owner>");
-    element(xml, "ID", given(&owner.id));
-    element(xml, "DisplayName", given(&owner.display_name));
-    let _ = write!(xml, "</Owner></{name}>");
+    xml.group("Owner", |xml| {
+        xml.element("ID", given(&owner.id));
+        xml.element("DisplayName", given(&owner.display_name));
+    });
+}
+
+/// MinIO's answer to `metadata=true`: the second version of the listing, with the metadata of each object by the
+/// names of their headers, and its tags as a form.
+fn metadata_document(
+    output: &ListObjectsV2Output,
+    encoding: Encoding,
+    page: &Page<(String, std::sync::Arc<Version>)>,
+    owned: bool,
+) -> String {
+    let mut xml = Xml::new("ListBucketResult");
+    xml.some("Name", output.name.as_deref());
+    xml.some("Prefix", output.prefix.as_deref());
+    xml.some("Delimiter", output.delimiter.as_deref());
+    xml.some("StartAfter", output.start_after.as_deref());
+    xml.some("ContinuationToken", output.continuation_token.as_deref());
+    xml.some("NextContinuationToken", output.next_continuation_token.as_deref());
+    let numbers = [("KeyCount", output.key_count), ("MaxKeys", output.max_keys)];
+    for (name, number) in numbers {
+        xml.some(name, number.map(|number| number.to_string()).as_deref());
+    }
+    xml.some("EncodingType", encoding.name().as_ref().map(EncodingType::as_str));
+    xml.boolean("IsTruncated", page.next.is_some());
+    for (key, version) in &page.entries {
+        let Some(object) = &version.object else { continue };
+        xml.group("Contents", |xml| {
+            xml.element("Key", &encoding.encode(key));
+            xml.element("LastModified", &rfc3339_millis(version.modified));
+            object_elements(xml, object);
+            if owned {
+                owner_element(xml);
+            }
+            metadata_elements(xml, &object.about);
+        });
+    }
+    for prefix in &page.prefixes {
+        xml.group("CommonPrefixes", |xml| xml.element("Prefix", &encoding.encode(prefix)));
+    }
+    xml.end()
+}
+
+fn metadata_elements(xml: &mut Xml, about: &About) {
+    let form = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    xml.group("UserMetadata", |xml| {
+        xml.some("content-type", about.content_type.as_deref());
+        xml.some("content-encoding", about.content_encoding.as_deref());
+        // Names of headers that are no names of elements cannot be told in XML.
+        let named =
+            |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        for (name, value) in about.metadata.iter().filter(|(name, _)| named(name)) {
+            xml.element(&format!("X-Amz-Meta-{}", capitals(name)), value);
+        }
+    });
+    let tags: Vec<String> =
+        about.tags.iter().map(|(key, value)| format!("{}={}", form(key), form(value))).collect();
+    xml.element("UserTags", &tags.join("&"));
+}
+
+/// `my-name` as `My-Name`: how Go writes the names of headers.
+fn capitals(name: &str) -> String {
+    let mut first = true;
+    let letter = |c: char| {
+        let upper = std::mem::replace(&mut first, c == '-');
+        if upper { c.to_ascii_uppercase() } else { c }
+    };
+    name.chars().map(letter).collect()
 }
 
 #[cfg(test)]
@@ -358,11 +428,6 @@ mod tests {
     fn names_are_encoded_so_that_plus_and_space_both_survive() {
         assert_eq!(Encoding::Url.encode("a b+c/d\u{1}é%"), "a%20b%2Bc/d%01%C3%A9%25");
         assert_eq!(Encoding::Plain.encode("a b"), "a b");
-    }
-
-    #[test]
-    fn text_is_escaped_down_to_control_characters() {
-        assert_eq!(escape("<a&\"b\">\u{1}\n"), "&lt;a&amp;&quot;b&quot;&gt;&#x1;&#xa;");
     }
 
     #[test]

@@ -3,11 +3,16 @@
 //! One file per family. What `s3s` has no opinion on is decided here: conditions, integrity of bodies, limits,
 //! ranges, encoding of listings. What no family answers stays `NotImplemented`.
 
+mod access;
 mod acl;
+mod annotations;
+mod append;
 mod attributes;
+mod beyond;
 mod bucket;
 mod copy;
 mod delete;
+mod encryption;
 mod given;
 mod integrity;
 mod listing;
@@ -15,11 +20,17 @@ mod multipart;
 mod object;
 mod protection;
 mod receive;
+mod rename;
+mod restore;
+mod select;
 mod settings;
 mod wire;
+mod xml;
 
+pub use access::Access;
+pub use beyond::Beyond;
 pub use integrity::{Required, check_document};
-pub use listing::{Document, token_after};
+pub use listing::{Document, Status, token_after};
 pub use settings::Written;
 
 use std::sync::Arc;
@@ -27,7 +38,7 @@ use std::sync::Arc;
 use s3s::dto::{self, Timestamp};
 use s3s::{S3, S3Request, S3Response, S3Result};
 
-use super::options::Etags;
+use super::options::{Etags, Times};
 use super::storage::Store;
 
 /// Parts of a request's meaning that a fault takes away.
@@ -41,10 +52,12 @@ pub struct Ignored {
 #[derive(Clone, Copy, Debug)]
 pub struct Form;
 
+#[derive(Clone)]
 pub struct Api {
     pub store: Arc<Store>,
     pub region: String,
     pub etags: Etags,
+    pub times: Times,
 }
 
 fn ignored<T>(request: &S3Request<T>) -> Ignored {
@@ -153,7 +166,9 @@ operations! {
     put_object_lock_configuration: PutObjectLockConfigurationInput -> PutObjectLockConfigurationOutput;
     put_object_retention: PutObjectRetentionInput -> PutObjectRetentionOutput;
     put_object_tagging: PutObjectTaggingInput -> PutObjectTaggingOutput;
+    restore_object: RestoreObjectInput -> RestoreObjectOutput;
     put_public_access_block: PutPublicAccessBlockInput -> PutPublicAccessBlockOutput;
+    select_object_content: SelectObjectContentInput -> SelectObjectContentOutput;
     upload_part: UploadPartInput -> UploadPartOutput;
     upload_part_copy: UploadPartCopyInput -> UploadPartCopyOutput;
 }

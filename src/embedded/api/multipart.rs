@@ -10,9 +10,10 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
+use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
 use super::integrity::{Claims, decode_checksum};
-use super::object::{check_about, found_unless, refuse_encryption};
+use super::object::{check_about, found_unless};
 use super::receive::{Received, Terms, receive};
 use super::wire::{self, shown_version};
 use super::{Api, ignored, owner, timestamp};
@@ -67,7 +68,7 @@ impl Api {
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
         let (mut input, headers) = (request.input, request.headers);
-        refuse_encryption(None, input.sse_customer_algorithm.as_deref())?;
+        refuse_customer_key(input.sse_customer_algorithm.as_deref())?;
         let number = part_number(input.part_number, &self.store.limits)?;
         let start = self.store.upload(&input.bucket, &input.key, &input.upload_id)?;
         let claims = Claims::read(&headers)?;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use s3s::dto::{
     ChecksumMode, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Metadata,
-    ObjectCannedACL, ObjectLockMode, PutObjectInput, PutObjectOutput, Range, ServerSideEncryption,
-    StorageClass, StreamingBlob,
+    ObjectCannedACL, ObjectLockMode, PutObjectInput, PutObjectOutput, Range, StorageClass, StreamingBlob,
 };
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError};
@@ -15,17 +14,18 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError};
 use super::given::{Given, take_headers};
 use super::integrity::Claims;
 use super::receive::{Received, Terms, receive};
+use super::restore::{check_readable, restore_header};
 use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored, timestamp};
 use crate::base::ranges::ByteRange;
 use crate::embedded::blob::ContentStream;
 use crate::embedded::options::Limits;
 use crate::embedded::storage::algorithm::Algorithm;
-use crate::embedded::storage::bucket::{NewObject, Versioning};
+use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::{Checksum, Choice};
 use crate::embedded::storage::condition::ReadConditions;
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::{About, Object, Tags, Version};
+use crate::embedded::storage::version::{About, NewObject, Object, Tags, Version};
 
 /// An object that a read has found and may have.
 struct Found {
@@ -55,14 +55,9 @@ impl Api {
         let ignored = ignored(&request);
         let (found, slice) = self.find(&request.input, &request.headers, ignored)?;
         let object = found.object();
-        if matches!(
-            object.about.storage_class.as_deref(),
-            Some(StorageClass::GLACIER | StorageClass::DEEP_ARCHIVE)
-        ) {
-            let message = "The operation is not valid for the object's storage class";
-            return Err(Refusal::new(403, "InvalidObjectState", message).into());
-        }
+        check_readable(object, self.store.now())?;
         let mut output = describe(&request.input, &found, &slice);
+        output.restore = restore_header(object, self.store.now());
         let content = if slice.partial { object.content.slice(slice.range) } else { object.content.clone() };
         output.body = Some(StreamingBlob::new(Outgoing(content.stream())));
         Ok(S3Response::new(output))
@@ -76,7 +71,8 @@ impl Api {
         let input = as_get(request.input);
         let (found, slice) = self.find(&input, &request.headers, ignored)?;
         let partial = slice.partial;
-        let described = describe(&input, &found, &slice);
+        let mut described = describe(&input, &found, &slice);
+        described.restore = restore_header(found.object(), self.store.now());
         let tag_count = described.tag_count;
         let status = if partial { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK };
         let mut response = S3Response::with_status(as_head(described), status);
@@ -117,12 +113,15 @@ impl Api {
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
+        let offset = request.input.write_offset_bytes;
+        if let Some(offset) = offset
+            && let Some(base) = self.grown(&request.input, offset)?
+        {
+            return self.append(request, base).await;
+        }
         let ignored = ignored(&request);
         let is_form = request.extensions.get::<super::Form>().is_some();
         let (mut input, headers) = (request.input, request.headers);
-        if input.write_offset_bytes.is_some() {
-            return Err(Refusal::not_implemented("Appending to an object is not implemented").into());
-        }
         let Given { about, lock: asked } = take_headers!(input).understand()?;
         check_about(&about, &self.store.limits)?;
         let mut claims = Claims::read(&headers)?;
@@ -161,7 +160,10 @@ impl Api {
                 Ok((version, bucket.settings.versioning != Versioning::Off))
             })
             .await?;
-        Ok(S3Response::new(put_output(&version, versioned)))
+        let mut output = put_output(&version, versioned);
+        let size = version.object.as_ref().and_then(|object| i64::try_from(object.content.len()).ok());
+        output.size = size.filter(|_| offset.is_some());
+        Ok(S3Response::new(output))
     }
 }
 
@@ -178,9 +180,10 @@ fn whole_checksum(received: &Received, algorithm: Algorithm) -> Result<Checksum,
     Ok(Checksum::whole(algorithm, value))
 }
 
-fn put_output(version: &Version, versioned: bool) -> PutObjectOutput {
+pub(super) fn put_output(version: &Version, versioned: bool) -> PutObjectOutput {
     let object = version.object.as_ref();
     let sums = object.map(|object| wire::Sums::of(&object.checksum)).unwrap_or_default();
+    let encryption = object.and_then(|object| object.about.encryption.as_ref());
     PutObjectOutput {
         e_tag: object.map(|object| wire::etag(&object.etag)),
         version_id: shown_version(&version.id, versioned),
@@ -190,6 +193,9 @@ fn put_output(version: &Version, versioned: bool) -> PutObjectOutput {
         checksum_sha1: sums.sha1,
         checksum_sha256: sums.sha256,
         checksum_type: sums.kind,
+        bucket_key_enabled: encryption.and_then(|it| it.bucket_key),
+        server_side_encryption: encryption.map(|it| it.kind.clone().into()),
+        ssekms_key_id: encryption.and_then(|it| it.key.clone()),
         ..Default::default()
     }
 }
@@ -274,6 +280,9 @@ fn describe(input: &GetObjectInput, found: &Found, slice: &Slice) -> GetObjectOu
         object_lock_mode: retention.map(|it| ObjectLockMode::from_static(wire::mode_name(it.mode))),
         object_lock_retain_until_date: retention.map(|it| timestamp(it.until)),
         parts_count: *parts,
+        bucket_key_enabled: about.encryption.as_ref().and_then(|it| it.bucket_key),
+        server_side_encryption: about.encryption.as_ref().map(|it| it.kind.clone().into()),
+        ssekms_key_id: about.encryption.as_ref().and_then(|it| it.key.clone()),
         storage_class: about.storage_class.clone().map(StorageClass::from),
         tag_count: i32::try_from(about.tags.len()).ok().filter(|count| *count > 0),
         version_id: shown_version(&found.version.id, found.versioned),
@@ -331,6 +340,10 @@ fn as_head(output: GetObjectOutput) -> HeadObjectOutput {
         object_lock_mode: output.object_lock_mode,
         object_lock_retain_until_date: output.object_lock_retain_until_date,
         parts_count: output.parts_count,
+        bucket_key_enabled: output.bucket_key_enabled,
+        restore: output.restore,
+        server_side_encryption: output.server_side_encryption,
+        ssekms_key_id: output.ssekms_key_id,
         storage_class: output.storage_class,
         version_id: output.version_id,
         website_redirect_location: output.website_redirect_location,
@@ -339,7 +352,7 @@ fn as_head(output: GetObjectOutput) -> HeadObjectOutput {
 }
 
 /// The body of a reply, with its exact length.
-struct Outgoing(ContentStream);
+pub(super) struct Outgoing(pub ContentStream);
 
 impl futures_util::Stream for Outgoing {
     type Item = Result<bytes::Bytes, StdError>;
@@ -356,17 +369,6 @@ impl ByteStream for Outgoing {
     fn remaining_length(&self) -> RemainingLength {
         RemainingLength::new_exact(self.0.remaining() as usize)
     }
-}
-
-pub(super) fn refuse_encryption(
-    encryption: Option<&ServerSideEncryption>,
-    customer: Option<&str>,
-) -> Result<(), Refusal> {
-    let managed = encryption.is_none_or(|kind| kind.as_str() == ServerSideEncryption::AES256);
-    if managed && customer.is_none() {
-        return Ok(());
-    }
-    Err(Refusal::not_implemented("Encryption with keys of KMS or of the customer is not implemented"))
 }
 
 pub(super) fn refuse_acl(acl: Option<&ObjectCannedACL>) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ use s3s::dto;
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::listing::Document;
+use super::xml::{XMLNS, malformed, without_declaration};
 use super::{ACCOUNT, Api};
 use crate::embedded::storage::bucket::{Bucket, Versioning};
 use crate::embedded::storage::refusal::Refusal;
@@ -15,8 +16,6 @@ use crate::embedded::storage::refusal::Refusal;
 /// The body of a request that carries a document, as it came.
 #[derive(Clone, Debug)]
 pub struct Written(pub bytes::Bytes);
-
-const XMLNS: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
 /// What a GET says of a document that was never put.
 enum Absent {
@@ -30,11 +29,6 @@ pub(super) fn written<T>(request: &S3Request<T>) -> Result<String, Refusal> {
     let Some(Written(bytes)) = request.extensions.get() else { return Ok(String::new()) };
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("the document is not UTF-8"))?;
     Ok(text.to_owned())
-}
-
-fn malformed(why: &str) -> Refusal {
-    let message = format!("The XML you provided was not well-formed or did not validate: {why}");
-    Refusal::new(400, "MalformedXML", message)
 }
 
 fn told<T>(output: T, document: String) -> S3Response<T> {
@@ -374,14 +368,6 @@ fn no_such_configuration() -> Refusal {
     Refusal::new(404, "NoSuchConfiguration", "The specified configuration does not exist.")
 }
 
-/// Inside a listing, a document stands without its own declaration.
-fn without_declaration(document: &str) -> &str {
-    match document.trim_start().strip_prefix("<?xml") {
-        Some(rest) => rest.split_once("?>").map_or(rest, |(_, element)| element.trim_start()),
-        None => document,
-    }
-}
-
 fn same_id(query: &str, document: &str) -> Result<(), Refusal> {
     if query == document {
         return Ok(());
@@ -481,11 +467,5 @@ mod tests {
         assert!(!policy(r#"[{"Effect": "Deny", "Principal": "*"}]"#));
         assert!(!policy(r#"[{"Effect": "Allow", "Principal": {"AWS": "1"}}]"#));
         assert!(!policy(r#"[{"Effect": "Allow", "Principal": "*", "Condition": {}}]"#));
-    }
-
-    #[test]
-    fn a_document_in_a_listing_has_no_declaration() {
-        assert_eq!(without_declaration("<?xml version=\"1.0\"?>\n<A/>"), "<A/>");
-        assert_eq!(without_declaration("<A/>"), "<A/>");
     }
 }

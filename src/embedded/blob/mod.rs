@@ -175,6 +175,16 @@ impl Content {
         Self::join(cut.collect::<Vec<_>>())
     }
 
+    /// All bytes in memory: only of what is known to be small.
+    pub async fn collect(&self) -> io::Result<Vec<u8>> {
+        use futures_util::StreamExt;
+        let (mut bytes, mut stream) = (Vec::new(), self.stream());
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        Ok(bytes)
+    }
+
     pub fn stream(&self) -> ContentStream {
         ContentStream::new(self.pieces.clone(), self.len)
     }

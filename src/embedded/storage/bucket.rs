@@ -3,7 +3,7 @@
 //! Every change to it is also noted in [`Changes`], which the journal writes down; what is removed travels there
 //! too, so that its bytes stay until no record on disk names them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,9 +14,7 @@ use super::documents::Documents;
 use super::lock::{Bypass, DefaultRetention, Retention};
 use super::multipart::{Part, Upload};
 use super::refusal::Refusal;
-use super::version::{About, Lock, Object, PartSummary, Version, VersionId};
-use crate::embedded::blob::Content;
-use crate::embedded::storage::checksum::Checksum;
+use super::version::{Lock, NewObject, Object, Version, VersionId};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Versioning {
@@ -48,7 +46,18 @@ pub struct Bucket {
     pub keys: BTreeMap<String, Vec<Arc<Version>>>,
     /// By key, then by id, which grows with time.
     pub uploads: BTreeMap<String, BTreeMap<String, Upload>>,
+    /// The latest renamings that had a token, so that a repeated one does nothing more; the oldest first.
+    renamings: VecDeque<(String, Renaming)>,
 }
+
+/// From key to key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renaming {
+    pub from: String,
+    pub to: String,
+}
+
+const RENAMINGS_MAX: usize = 1000;
 
 /// What the journal has to write down, in order.
 #[derive(Default)]
@@ -83,16 +92,6 @@ impl Stamp {
     }
 }
 
-/// An object that is ready to become a version.
-pub struct NewObject {
-    pub content: Content,
-    pub etag: String,
-    pub checksum: Checksum,
-    pub parts: Vec<PartSummary>,
-    pub about: Box<About>,
-    pub lock: Lock,
-}
-
 /// What a delete has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
@@ -125,7 +124,7 @@ impl Scope<'_> {
 
 impl Bucket {
     pub fn new(settings: Settings) -> Self {
-        Self { settings, keys: BTreeMap::new(), uploads: BTreeMap::new() }
+        Self { settings, keys: BTreeMap::new(), uploads: BTreeMap::new(), renamings: VecDeque::new() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -169,8 +168,17 @@ impl Bucket {
     }
 
     pub fn put(&mut self, scope: &mut Scope<'_>, key: &str, new: NewObject, stamp: Stamp) -> Arc<Version> {
-        let NewObject { content, etag, checksum, parts, about, lock } = new;
-        let object = Object { content, etag, checksum, parts, about, lock, acl: None };
+        self.push(scope, key, Some(Object::new(new)), stamp)
+    }
+
+    /// Writes an object that has a past: it grew, or had another name.
+    pub fn put_again(
+        &mut self,
+        scope: &mut Scope<'_>,
+        key: &str,
+        object: Object,
+        stamp: Stamp,
+    ) -> Arc<Version> {
         self.push(scope, key, Some(object), stamp)
     }
 
@@ -242,6 +250,43 @@ impl Bucket {
         let marker = removed.is_marker();
         scope.remove_version(removed);
         Ok(deletion(marker))
+    }
+
+    /// The current object gets another name and loses the old one; what had that name is overwritten.
+    pub fn rename(
+        &mut self,
+        scope: &mut Scope<'_>,
+        Renaming { from, to }: &Renaming,
+        stamp: Stamp,
+    ) -> Result<(), Refusal> {
+        if from == to {
+            return Err(Refusal::request("An object cannot be renamed to its own name"));
+        }
+        let source = self.find(from, None)?.clone();
+        let object = source.object.clone().ok_or_else(Refusal::no_such_key)?;
+        self.delete(scope, from, None, Bypass::No, stamp)?;
+        self.push(scope, to, Some(object), Stamp { now: source.modified, ..stamp });
+        Ok(())
+    }
+
+    /// Whether this very renaming was done under this token.
+    pub fn renamed_before(&self, token: &str, renaming: &Renaming) -> Result<bool, Refusal> {
+        match self.renamings.iter().find(|(used, _)| used == token) {
+            None => Ok(false),
+            Some((_, done)) if done == renaming => Ok(true),
+            Some(_) => Err(Refusal::new(
+                400,
+                "IdempotencyParameterMismatch",
+                "The client token was used for another renaming",
+            )),
+        }
+    }
+
+    pub fn note_renaming(&mut self, token: String, renaming: Renaming) {
+        if self.renamings.len() == RENAMINGS_MAX {
+            self.renamings.pop_front();
+        }
+        self.renamings.push_back((token, renaming));
     }
 
     /// Changes what is known about an object; its bytes and its time stay.

@@ -89,6 +89,11 @@ impl Checksum {
     pub fn whole(algorithm: Algorithm, value: &[u8]) -> Self {
         Self { algorithm, kind: Kind::FullObject, value: STANDARD.encode(value) }
     }
+
+    /// The raw value, unless it is composite.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        STANDARD.decode(&self.value).ok()
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::bucket::NewObject;
 use super::checksum::{Checksum, Checksums, Choice};
 use super::refusal::Refusal;
-use super::version::{About, Lock, PartSummary};
+use super::version::{About, Lock, NewObject, PartSummary};
 use crate::base::digest::Md5;
 use crate::embedded::Limits;
 use crate::embedded::blob::Content;

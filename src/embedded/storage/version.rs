@@ -56,7 +56,7 @@ impl<C> Version<C> {
         self.object.is_none()
     }
 
-    pub fn map_content<D, E>(self, map: impl FnOnce(C) -> Result<D, E>) -> Result<Version<D>, E> {
+    pub fn map_content<D, E>(self, map: impl FnMut(C) -> Result<D, E>) -> Result<Version<D>, E> {
         let object = self.object.map(|object| object.map_content(map)).transpose()?;
         Ok(Version { id: self.id, serial: self.serial, modified: self.modified, object })
     }
@@ -75,13 +75,80 @@ pub struct Object<C = Content> {
     /// The access control list as it was put; `None`: private. A copy does not inherit it.
     #[serde(default)]
     pub acl: Option<String>,
+    /// How often it has grown; an append writes the whole object anew, of the same pieces and one more.
+    #[serde(default)]
+    pub appends: u32,
+    /// By name. A copy does not inherit them.
+    #[serde(default = "BTreeMap::new")]
+    pub annotations: BTreeMap<String, Annotation<C>>,
+    /// Of an archived object: that it can be read for a time.
+    #[serde(default)]
+    pub restored: Option<Restored>,
+    /// IBM's legal holds, by id, each with its beginning.
+    #[serde(default)]
+    pub holds: BTreeMap<String, SystemTime>,
 }
 
 impl<C> Object<C> {
-    fn map_content<D, E>(self, map: impl FnOnce(C) -> Result<D, E>) -> Result<Object<D>, E> {
-        let Self { content, etag, checksum, parts, about, lock, acl } = self;
-        Ok(Object { content: map(content)?, etag, checksum, parts, about, lock, acl })
+    /// Of what a write brings along; nothing has happened to it yet.
+    pub fn new(new: NewObject<C>) -> Self {
+        let NewObject { content, etag, checksum, parts, about, lock } = new;
+        let (annotations, holds) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            content,
+            etag,
+            checksum,
+            parts,
+            about,
+            lock,
+            acl: None,
+            appends: 0,
+            annotations,
+            restored: None,
+            holds,
+        }
     }
+
+    fn map_content<D, E>(self, mut map: impl FnMut(C) -> Result<D, E>) -> Result<Object<D>, E> {
+        let Self { content, etag, checksum, parts, about, lock, acl, appends, annotations, restored, holds } =
+            self;
+        let content = map(content)?;
+        let annotation = |(name, annotation): (String, Annotation<C>)| {
+            let Annotation { content, etag, modified, checksum } = annotation;
+            Ok((name, Annotation { content: map(content)?, etag, modified, checksum }))
+        };
+        let annotations = annotations.into_iter().map(annotation).collect::<Result<_, E>>()?;
+        Ok(Object { content, etag, checksum, parts, about, lock, acl, appends, annotations, restored, holds })
+    }
+}
+
+/// An object that is ready to become a version.
+pub struct NewObject<C = Content> {
+    pub content: C,
+    pub etag: String,
+    pub checksum: Checksum,
+    pub parts: Vec<PartSummary>,
+    pub about: Box<About>,
+    pub lock: Lock,
+}
+
+/// A named payload beside an object.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAnnotation.html>
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Annotation<C = Content> {
+    pub content: C,
+    pub etag: String,
+    pub modified: SystemTime,
+    pub checksum: Checksum,
+}
+
+/// An archived object that was asked back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Readable from here on …
+    pub from: SystemTime,
+    /// … until here.
+    pub until: SystemTime,
 }
 
 /// What remains of a part once the upload is complete.
@@ -107,6 +174,19 @@ pub struct About {
     /// Names without `x-amz-meta-`.
     pub metadata: BTreeMap<String, String>,
     pub tags: Tags,
+    /// As it was asked for. This server remembers and tells it; it encrypts nothing.
+    #[serde(default)]
+    pub encryption: Option<Encryption>,
+}
+
+/// Server-side encryption by its headers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`.
+    pub kind: String,
+    /// Of KMS: an ARN or an id.
+    pub key: Option<String>,
+    pub bucket_key: Option<bool>,
 }
 
 pub type Tags = BTreeMap<String, String>;
@@ -124,6 +204,6 @@ impl Object {
         let etag = "e".to_owned();
         let content = Content::default();
         let (parts, about, lock) = (Vec::new(), Box::default(), Lock::default());
-        Self { content, etag, checksum, parts, about, lock, acl: None }
+        Self::new(NewObject { content, etag, checksum, parts, about, lock })
     }
 }

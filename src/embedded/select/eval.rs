@@ -1,0 +1,396 @@
+//! Expressions over one row. What is absent stays absent through operators, and a comparison with it is neither
+//! true nor false.
+
+use std::cmp::Ordering;
+
+use super::Fault;
+use super::row::Row;
+use super::syntax::{Expr, Function, Operator, Side};
+use super::value::Value;
+
+/// What an expression may look at.
+pub struct Scope<'a> {
+    pub row: &'a Row<'a>,
+    /// What the aggregates came to, at the end.
+    pub aggregates: &'a [Value],
+}
+
+fn truth(known: Option<bool>) -> Value {
+    known.map_or(Value::Null, Value::Bool)
+}
+
+impl Scope<'_> {
+    pub fn eval(&self, expression: &Expr) -> Result<Value, Fault> {
+        Ok(match expression {
+            Expr::Literal(value) => value.clone(),
+            Expr::Path(steps) => self.row.get(steps),
+            Expr::Aggregate(at) => self.aggregates.get(*at).cloned().unwrap_or(Value::Null),
+            Expr::Not(one) => truth(self.eval(one)?.truth()?.map(|truth| !truth)),
+            Expr::Negative(one) => arithmetic(Operator::Subtract, &Value::Integer(0), &self.eval(one)?)?,
+            Expr::Binary(operator, left, right) => self.binary(*operator, left, right)?,
+            Expr::Like { text, pattern, escape } => self.like(text, pattern, escape.as_deref())?,
+            Expr::Between(one, low, high) => {
+                let (one, low, high) = (self.eval(one)?, self.eval(low)?, self.eval(high)?);
+                let above = one.compare(&low).map(Ordering::is_ge);
+                let below = one.compare(&high).map(Ordering::is_le);
+                truth(both(above, below))
+            }
+            Expr::In(one, list) => self.is_in(one, list)?,
+            Expr::IsNull(one) => Value::Bool(self.eval(one)?.is_absent()),
+            Expr::IsMissing(one) => Value::Bool(self.eval(one)? == Value::Missing),
+            Expr::Cast(one, kind) => self.eval(one)?.cast(*kind)?,
+            Expr::Call(function, arguments) => self.call(*function, arguments)?,
+            Expr::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref())?
+            }
+        })
+    }
+
+    fn binary(&self, operator: Operator, left: &Expr, right: &Expr) -> Result<Value, Fault> {
+        let left = self.eval(left)?;
+        // The right side of a decided AND or OR is not looked at.
+        match (operator, if matches!(operator, Operator::And | Operator::Or) { left.truth()? } else { None })
+        {
+            (Operator::And, Some(false)) => return Ok(Value::Bool(false)),
+            (Operator::Or, Some(true)) => return Ok(Value::Bool(true)),
+            _ => {}
+        }
+        let right = self.eval(right)?;
+        let compared = |holds: fn(Ordering) -> bool| truth(left.compare(&right).map(holds));
+        Ok(match operator {
+            Operator::And => truth(both(left.truth()?, right.truth()?)),
+            Operator::Or => {
+                let neither = both(left.truth()?.map(|it| !it), right.truth()?.map(|it| !it));
+                truth(neither.map(|neither| !neither))
+            }
+            Operator::Equal => truth(equal(&left, &right)),
+            Operator::NotEqual => truth(equal(&left, &right).map(|equal| !equal)),
+            Operator::Less => compared(Ordering::is_lt),
+            Operator::LessOrEqual => compared(Ordering::is_le),
+            Operator::Greater => compared(Ordering::is_gt),
+            Operator::GreaterOrEqual => compared(Ordering::is_ge),
+            Operator::Join if left.is_absent() || right.is_absent() => Value::Null,
+            Operator::Join => Value::Text(left.to_text() + &right.to_text()),
+            _ => arithmetic(operator, &left, &right)?,
+        })
+    }
+
+    fn is_in(&self, one: &Expr, list: &[Expr]) -> Result<Value, Fault> {
+        let one = self.eval(one)?;
+        let mut unknown = one.is_absent();
+        for candidate in list {
+            match equal(&one, &self.eval(candidate)?) {
+                Some(true) => return Ok(Value::Bool(true)),
+                Some(false) => {}
+                None => unknown = true,
+            }
+        }
+        Ok(truth((!unknown).then_some(false)))
+    }
+
+    fn like(&self, text: &Expr, pattern: &Expr, escape: Option<&Expr>) -> Result<Value, Fault> {
+        let (text, pattern) = (self.eval(text)?, self.eval(pattern)?);
+        if text.is_absent() || pattern.is_absent() {
+            return Ok(Value::Null);
+        }
+        let wrong = |what: &str| Fault::new("LikeInvalidInputs", format!("{what} of LIKE is no string"));
+        let Value::Text(pattern) = &pattern else { return Err(wrong("the pattern")) };
+        let escape = match escape.map(|escape| self.eval(escape)).transpose()? {
+            None => None,
+            Some(Value::Text(text)) if text.chars().count() == 1 => text.chars().next(),
+            Some(_) => return Err(wrong("the escape character")),
+        };
+        Ok(Value::Bool(matches(&text.to_text(), &parts(pattern, escape))))
+    }
+
+    fn case(
+        &self,
+        operand: Option<&Expr>,
+        branches: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+    ) -> Result<Value, Fault> {
+        let operand = operand.map(|operand| self.eval(operand)).transpose()?;
+        for (when, then) in branches {
+            let when = self.eval(when)?;
+            let taken = match &operand {
+                Some(operand) => equal(operand, &when),
+                None => when.truth()?,
+            };
+            if taken == Some(true) {
+                return self.eval(then);
+            }
+        }
+        otherwise.map_or(Ok(Value::Null), |otherwise| self.eval(otherwise))
+    }
+
+    fn call(&self, function: Function, arguments: &[Expr]) -> Result<Value, Fault> {
+        if function == Function::Coalesce {
+            for argument in arguments {
+                let value = self.eval(argument)?;
+                if !value.is_absent() {
+                    return Ok(value);
+                }
+            }
+            return Ok(Value::Null);
+        }
+        let values = arguments.iter().map(|argument| self.eval(argument)).collect::<Result<Vec<_>, _>>()?;
+        if function == Function::NullIf {
+            let same = equal(&values[0], &values[1]) == Some(true);
+            return Ok(if same { Value::Null } else { values[0].clone() });
+        }
+        if values.iter().any(Value::is_absent) {
+            return Ok(Value::Null);
+        }
+        Ok(match function {
+            Function::Lower => Value::Text(values[0].text("LOWER")?.to_lowercase()),
+            Function::Upper => Value::Text(values[0].text("UPPER")?.to_uppercase()),
+            Function::CharLength => {
+                let count = values[0].text("CHAR_LENGTH")?.chars().count();
+                Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+            }
+            Function::Substring => substring(&values)?,
+            Function::Trim(side) => trim(side, &values)?,
+            Function::Coalesce | Function::NullIf => Value::Null,
+        })
+    }
+}
+
+fn equal(left: &Value, right: &Value) -> Option<bool> {
+    if left.is_absent() || right.is_absent() {
+        return None;
+    }
+    // What cannot be compared is not the same.
+    Some(left.compare(right) == Some(Ordering::Equal))
+}
+
+fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+pub fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, Fault> {
+    if left.is_absent() || right.is_absent() {
+        return Ok(Value::Null);
+    }
+    let (Some(one), Some(other)) = (left.number(), right.number()) else {
+        let message = format!("{} and {} are not both numbers", left.to_json(), right.to_json());
+        return Err(Fault::new("InvalidDataType", message));
+    };
+    let by_nothing = matches!(operator, Operator::Divide | Operator::Remainder) && other.float() == Some(0.0);
+    if by_nothing {
+        return Err(Fault::new("EvaluatorInvalidArguments", "division by zero"));
+    }
+    if let (Value::Integer(one), Value::Integer(other)) = (&one, &other) {
+        let exact = match operator {
+            Operator::Add => one.checked_add(*other),
+            Operator::Subtract => one.checked_sub(*other),
+            Operator::Multiply => one.checked_mul(*other),
+            Operator::Divide => one.checked_div(*other),
+            _ => one.checked_rem(*other),
+        };
+        // Beyond 64 bits it goes on in floating point.
+        if let Some(exact) = exact {
+            return Ok(Value::Integer(exact));
+        }
+    }
+    let (one, other) = (one.float().unwrap_or_default(), other.float().unwrap_or_default());
+    Ok(Value::Float(match operator {
+        Operator::Add => one + other,
+        Operator::Subtract => one - other,
+        Operator::Multiply => one * other,
+        Operator::Divide => one / other,
+        _ => one % other,
+    }))
+}
+
+/// From the place `start`, which counts from 1 and may lie before the text.
+fn substring(values: &[Value]) -> Result<Value, Fault> {
+    let text = values[0].text("SUBSTRING")?;
+    let number = |at: usize| {
+        values.get(at).map(|value| match value.number() {
+            Some(Value::Integer(number)) => Ok(number),
+            _ => Err(Fault::new("IncorrectSqlFunctionArgumentType", "SUBSTRING counts in whole numbers")),
+        })
+    };
+    let start = number(1).transpose()?.unwrap_or(1);
+    let end = match number(2).transpose()? {
+        Some(length) if length < 0 => {
+            return Err(Fault::new("EvaluatorInvalidArguments", "the length of SUBSTRING is negative"));
+        }
+        Some(length) => start.saturating_add(length),
+        None => i64::MAX,
+    };
+    let place = |at: i64| usize::try_from(at.max(1) - 1).unwrap_or(usize::MAX);
+    let kept = text.chars().skip(place(start)).take(place(end).saturating_sub(place(start)));
+    Ok(Value::Text(kept.collect()))
+}
+
+fn trim(side: Side, values: &[Value]) -> Result<Value, Fault> {
+    let text = values[0].text("TRIM")?;
+    let letters = values.get(1).map(|letters| letters.text("TRIM")).transpose()?.unwrap_or(" ");
+    let off = |c: char| letters.contains(c);
+    let text = if side == Side::Trailing { text } else { text.trim_start_matches(off) };
+    let text = if side == Side::Leading { text } else { text.trim_end_matches(off) };
+    Ok(Value::Text(text.to_owned()))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Exactly(char),
+    /// `_`
+    One,
+    /// `%`
+    Any,
+}
+
+fn parts(pattern: &str, escape: Option<char>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        parts.push(match letter {
+            escaping if Some(escaping) == escape => {
+                letters.next().map_or(Part::Exactly(escaping), Part::Exactly)
+            }
+            '%' => Part::Any,
+            '_' => Part::One,
+            letter => Part::Exactly(letter),
+        });
+    }
+    parts
+}
+
+/// Goes back to the last `%` only, so that no pattern takes more than the product of both lengths.
+fn matches(text: &str, parts: &[Part]) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    let (mut at, mut part) = (0, 0);
+    let mut resume: Option<(usize, usize)> = None;
+    while at < text.len() {
+        match parts.get(part) {
+            Some(Part::Any) => {
+                resume = Some((part + 1, at));
+                part += 1;
+            }
+            Some(Part::One) => (at, part) = (at + 1, part + 1),
+            Some(Part::Exactly(letter)) if *letter == text[at] => (at, part) = (at + 1, part + 1),
+            _ => match resume {
+                Some((behind, from)) => {
+                    (at, part) = (from + 1, behind);
+                    resume = Some((behind, from + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    parts[part.min(parts.len())..].iter().all(|part| *part == Part::Any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::select::parser::parse;
+    use crate::embedded::select::syntax::Projection;
+
+    const ROW: &str =
+        r#"{"n": 5, "t": " Tea ", "z": null, "o": {"k": [1, {"x": "deep"}]}, "b": true, "d": "2.5"}"#;
+
+    fn eval(expression: &str) -> String {
+        let value: Value = serde_json::from_str(ROW).unwrap();
+        let query = parse(&format!("SELECT {expression} FROM S3Object s")).unwrap();
+        let Projection::Columns(columns) = query.projection else { panic!("{expression}") };
+        let scope = Scope { row: &Row::Json(&value), aggregates: &[] };
+        match scope.eval(&columns[0].expression) {
+            Ok(Value::Missing) => "missing".to_owned(),
+            Ok(value) => value.to_json(),
+            Err(fault) => fault.code.to_owned(),
+        }
+    }
+
+    #[test]
+    fn expressions_have_values() {
+        let cases = [
+            ("n + 1", "6"),
+            ("n / 2", "2"),
+            ("n / 2.0", "2.5"),
+            ("-n % 3", "-2"),
+            ("d * 2", "5"),
+            ("n / 0", "EvaluatorInvalidArguments"),
+            ("t + 1", "InvalidDataType"),
+            ("z + 1", "null"),
+            ("9223372036854775807 + 1", "9223372036854776000"),
+            ("s.o.k[1].x", "\"deep\""),
+            ("s.o['k'][0]", "1"),
+            ("s.O.K[0]", "1"),
+            ("s.\"O\".k", "missing"),
+            ("nothing", "missing"),
+            ("n > 4 AND d < 3", "true"),
+            ("z = 1", "null"),
+            ("z = 1 OR b", "true"),
+            ("z = 1 AND NOT b", "false"),
+            ("z IS NULL", "true"),
+            ("nothing IS MISSING", "true"),
+            ("z IS MISSING", "false"),
+            ("n IS NOT NULL", "true"),
+            ("n BETWEEN 5 AND 6", "true"),
+            ("n NOT BETWEEN 6 AND 7", "true"),
+            ("n IN (1, 5)", "true"),
+            ("n IN (1, 'x')", "false"),
+            ("n IN (1, NULL)", "null"),
+            ("n NOT IN (1, 2)", "true"),
+            ("LOWER(t) || '!'", "\" tea !\""),
+            ("TRIM(t)", "\"Tea\""),
+            ("TRIM(LEADING FROM t)", "\"Tea \""),
+            ("TRIM(TRAILING 'a ' FROM t)", "\" Te\""),
+            ("CHAR_LENGTH('söß')", "3"),
+            ("CHAR_LENGTH(n)", "IncorrectSqlFunctionArgumentType"),
+            ("SUBSTRING('abcdef', 2, 3)", "\"bcd\""),
+            ("SUBSTRING('abcdef' FROM 3)", "\"cdef\""),
+            ("SUBSTRING('abcdef' FROM -1 FOR 4)", "\"ab\""),
+            ("SUBSTRING('abc' FROM 9)", "\"\""),
+            ("SUBSTRING('abc', 1, -1)", "EvaluatorInvalidArguments"),
+            ("COALESCE(z, nothing, 7)", "7"),
+            ("NULLIF(n, 5)", "null"),
+            ("NULLIF(n, 6)", "5"),
+            ("CAST('12' AS INT) + CAST(d AS FLOAT)", "14.5"),
+            ("CAST('x' AS INT)", "CastFailed"),
+            ("CASE WHEN n > 9 THEN 'big' WHEN n > 3 THEN 'some' ELSE 'few' END", "\"some\""),
+            ("CASE n WHEN 4 THEN 'four' END", "null"),
+            ("n = 'x'", "false"),
+            ("NOT n", "InvalidDataType"),
+        ];
+        for (expression, expected) in cases {
+            assert_eq!(eval(expression), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn patterns_match_whole_texts() {
+        let cases = [
+            ("'abc' LIKE 'a%'", "true"),
+            ("'abc' LIKE '%b%'", "true"),
+            ("'abc' LIKE '_b_'", "true"),
+            ("'abc' LIKE 'b'", "false"),
+            ("'abc' LIKE '%'", "true"),
+            ("'' LIKE '%'", "true"),
+            ("'' LIKE '_'", "false"),
+            ("'a%c' LIKE 'a\\%c' ESCAPE '\\'", "true"),
+            ("'abc' LIKE 'a\\%c' ESCAPE '\\'", "false"),
+            ("'aXbXc' LIKE 'a%X_'", "true"),
+            ("'abc' NOT LIKE 'x%'", "true"),
+            ("z LIKE 'x'", "null"),
+            ("'a' LIKE 5", "LikeInvalidInputs"),
+            ("'a' LIKE 'a' ESCAPE 'ab'", "LikeInvalidInputs"),
+        ];
+        for (expression, expected) in cases {
+            assert_eq!(eval(expression), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn no_pattern_takes_for_ever() {
+        let text = "a".repeat(5000);
+        assert!(!matches(&text, &parts(&format!("{}b", "%a".repeat(200)), None)));
+    }
+}
