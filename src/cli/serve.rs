@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Outcome, runtime, terminal};
 use crate::base::secret::Secret;
-use crate::embedded::{Error, Etags, KeyPair, Limits, Options, Server, Storage, Tls};
+use crate::embedded::{Error, Etags, KeyPair, Limits, Options, Server, Storage, Times, Tls};
 
 /// Runs the embedded S3 server.
 ///
@@ -53,6 +53,12 @@ pub struct Args {
     /// The region that requests must be signed for
     #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = "us-east-1")]
     region: String,
+    /// How long a day is for lifecycle rules and restored objects, such as 2s to see them at work
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "86400s")]
+    day: Duration,
+    /// How long an archived object takes to come back after it was asked for
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    restore_time: Duration,
     /// Give random ETags instead of MD5, which costs a CPU second for each 0.65 GB written
     #[arg(long)]
     fast_etags: bool,
@@ -80,6 +86,7 @@ impl Args {
             limits: self.limits,
             region: self.region,
             etags: if self.fast_etags { Etags::Opaque } else { Etags::Md5 },
+            times: Times { day: self.day, restore: self.restore_time },
             ..Options::default()
         })
     }

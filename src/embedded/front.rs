@@ -61,6 +61,7 @@ impl Front {
     async fn tell(&self, request: Request<Incoming>, story: Story) -> Result<Response<Reply>, StdError> {
         tokio::time::sleep(self.latency + story.delay()).await;
         let uri = request.uri().clone();
+        let expects = request.headers().contains_key(header::EXPECT);
         let mut answer = match story.verdict(When::Before, &uri).await? {
             Some(answer) => answer,
             None => self.serve(request, &story).await?,
@@ -69,6 +70,10 @@ impl Front {
             answer = instead;
         }
         story.dress(&mut answer);
+        // A body that was held back is not taken any more: what comes next on this connection could be either.
+        if expects && answer.status().as_u16() >= 300 {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let error = error_code(&answer);
         story.record.answered(answer.status(), error);
         let Story { record, actions, control, .. } = story;
@@ -108,6 +113,8 @@ fn document(operation: &str) -> Option<Required> {
             Some(Required::Yes)
         }
         "UpdateObjectEncryption" | "PutBucketProtectionConfiguration" => Some(Required::Yes),
+        "PutBucketAbac" => Some(Required::No),
+        name if name.contains("BucketMetadata") => Some(Required::No),
         "PutObjectTagging" | "PutBucketVersioning" | "CreateBucket" | "PutObjectAcl" => Some(Required::No),
         put => operation::SETTINGS.iter().any(|setting| setting.put == put).then_some(Required::No),
     }
@@ -244,7 +251,9 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 }
 
 fn change(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
-    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return };
+    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
+        return;
+    };
     match value.map(HeaderValue::from_str) {
         None => {
             headers.remove(name);

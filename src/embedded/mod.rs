@@ -12,14 +12,17 @@ mod api;
 mod auth;
 mod blob;
 mod body;
+mod events;
 pub mod faults;
 mod front;
 pub mod log;
 mod operation;
 mod options;
+mod policy;
 mod select;
 mod server;
 mod storage;
+mod tar;
 mod tls;
 mod wire;
 

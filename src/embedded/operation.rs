@@ -24,6 +24,14 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The bucket, which requests for buckets have.
+    pub fn in_bucket(&self) -> Result<&str, Refusal> {
+        let unnamed = || Refusal::new(400, "InvalidURI", "The request names no bucket");
+        self.bucket.as_deref().ok_or_else(unnamed)
+    }
+}
+
 /// The bucket in a host name: `bucket.localhost`, with or without a port.
 pub fn host_bucket(host: &str) -> Option<&str> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -48,7 +56,7 @@ pub fn target(method: &Method, uri: &Uri, headers: &HeaderMap) -> Target {
     };
     let operation = match (&bucket, &key) {
         _ if let Some(operation) = beyond(method, place, query) => operation,
-        (None, _) => of_service(method),
+        (None, _) => of_service(method, query),
         (Some(_), None) if is_form(headers) && method == Method::POST => "PostObject",
         (Some(_), None) => of_bucket(method, query),
         (Some(_), Some(_)) => of_object(method, query, headers),
@@ -63,6 +71,12 @@ impl<'a> Query<'a> {
     pub fn get(self, name: &str) -> Option<&'a str> {
         let pairs = self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// All values of the name.
+    pub fn all(self, name: &str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value)
     }
 
     /// The value in its own letters; a plus sign is a blank.
@@ -96,8 +110,12 @@ fn is_form(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
 }
 
-fn of_service(method: &Method) -> &'static str {
-    if method == Method::GET { "ListBuckets" } else { OTHER }
+fn of_service(method: &Method, query: Query<'_>) -> &'static str {
+    match *method {
+        Method::GET if query.get("x-id") == Some("ListDirectoryBuckets") => "ListDirectoryBuckets",
+        Method::GET => "ListBuckets",
+        _ => OTHER,
+    }
 }
 
 fn of_bucket(method: &Method, query: Query<'_>) -> &'static str {

@@ -17,6 +17,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::api::{Access, Api, Beyond};
+use super::auth::Keys;
+use super::events::Hub;
 use super::front::Front;
 use super::operation::host_bucket;
 use super::options::{KeyPair, Options, Storage};
@@ -52,6 +54,7 @@ pub struct Server {
     log: Log,
     tasks: Tasks,
     accepting: Task,
+    sweeping: Task,
 }
 
 impl Server {
@@ -72,14 +75,15 @@ impl Server {
         };
         let store = tasks.spawn_blocking("embedded storage", opened).await;
         let store = Arc::new(store.map_err(|lost| Error::Lost(lost.to_string()))??);
-        let service = service(&options, &key_pair, store);
+        let (service, api) = service(&options, &key_pair, store);
+        let sweeping = tasks.spawn("lifecycle of the embedded server", api.expire());
         let front = Front { service, faults: faults.clone(), log: log.clone(), latency: options.latency };
         let certificate = terminator.as_ref().and_then(|terminator| terminator.certificate.clone());
         let secure = terminator.is_some();
         let line = options.bandwidth.map(Line::new);
         let door = Door { front: Arc::new(front), terminator: terminator.map(Arc::new), line };
         let accepting = tasks.spawn("embedded server", door.accept(listener));
-        Ok(Self { address, key_pair, certificate, secure, faults, log, tasks, accepting })
+        Ok(Self { address, key_pair, certificate, secure, faults, log, tasks, accepting, sweeping })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -112,6 +116,7 @@ impl Server {
     /// Ends every connection, and returns when what was stored is closed.
     pub async fn stop(self) {
         self.accepting.abort();
+        self.sweeping.abort();
         self.tasks.shutdown(Duration::from_secs(10)).await;
     }
 }
@@ -119,6 +124,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
+        self.sweeping.abort();
         if let (Some(path), true) = (&self.certificate, self.secure) {
             // Made at the start, of no use to anyone after it.
             let _ = std::fs::remove_file(path);
@@ -141,14 +147,23 @@ fn open(options: &Options, tasks: &Tasks) -> Result<Store, Error> {
     }
 }
 
-fn service(options: &Options, key_pair: &KeyPair, store: Arc<Store>) -> s3s::service::S3Service {
-    let api = Api { store, region: options.region.clone(), etags: options.etags, times: options.times };
+/// The service, and what it asks, for the sweeps of lifecycle rules.
+fn service(options: &Options, key_pair: &KeyPair, store: Arc<Store>) -> (s3s::service::S3Service, Api) {
+    let keys = Keys::new(key_pair.clone());
+    let api = Api {
+        store,
+        region: options.region.clone(),
+        etags: options.etags,
+        times: options.times,
+        events: Hub::default(),
+        keys: keys.clone(),
+    };
     let mut builder = S3ServiceBuilder::new(api.clone());
-    builder.set_auth(super::auth::OnePair(key_pair.clone()));
-    builder.set_access(Access { region: options.region.clone() });
-    builder.set_route(Beyond(api));
+    builder.set_auth(keys);
+    builder.set_access(Access(api.clone()));
+    builder.set_route(Beyond(api.clone()));
     builder.set_host(Host);
-    builder.build()
+    (builder.build(), api)
 }
 
 /// Buckets in the host's name or, at any other host, in the path.

@@ -3,5 +3,6 @@
 mod faults;
 mod objects;
 mod protection;
+mod public;
 mod raw;
 mod restart;

@@ -9,12 +9,14 @@ use std::time::{Duration, SystemTime};
 use hmac::{Hmac, KeyInit, Mac};
 use holdfs::base::digest::{hex, sha256};
 use holdfs::base::timestamp::{amz_date, amz_day};
-use holdfs::embedded::{Faults, Log, Options, Server};
+use holdfs::embedded::{Faults, KeyPair, Log, Options, Server};
 use tokio::runtime::Runtime;
 
 pub struct Store {
     runtime: Runtime,
     server: Option<Server>,
+    /// Signs with it instead of the server's own.
+    pub pair: Option<KeyPair>,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl Store {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime starts");
         let server = runtime.block_on(Server::start(options)).expect("the server starts");
-        Self { runtime, server: Some(server) }
+        Self { runtime, server: Some(server), pair: None }
     }
 
     pub fn with_bucket(options: Options) -> Self {
@@ -113,9 +115,13 @@ impl Store {
     }
 
     pub fn unsigned(&self, method: &str, path: &str, body: &[u8]) -> Reply {
-        let headers =
-            [("host", self.server().address().to_string()), ("content-length", body.len().to_string())];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        self.anonymous(method, path, &[], body)
+    }
+
+    pub fn anonymous(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let own = [("host", self.server().address().to_string()), ("content-length", body.len().to_string())];
+        let given = headers.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let headers = own.into_iter().chain(given).map(|(name, value)| (name.to_owned(), value)).collect();
         self.exchange(method, path, &headers, body).expect("a reply")
     }
 
@@ -141,7 +147,7 @@ impl Store {
         let scope = format!("{day}/us-east-1/s3/aws4_request");
         let date = &headers["x-amz-date"];
         let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&sha256(canonical.as_bytes())));
-        let pair = self.server().key_pair();
+        let pair = self.pair.as_ref().unwrap_or_else(|| self.server().key_pair());
         let mut key = format!("AWS4{}", pair.secret_key.expose()).into_bytes();
         for word in [day.as_str(), "us-east-1", "s3", "aws4_request", &to_sign] {
             let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).expect("any length will do");

@@ -6,10 +6,16 @@ mod commands;
 mod composing;
 mod conditions;
 mod copies;
+<<<<<<< HEAD
 mod documents;
 mod handles;
+=======
+>>>>>>> 1139f2b (Strangers meet ACLs, policies and the public access block; lifecycle rules expire; listeners hear; IBM's protection, sessions and S3 Metadata answer; boto3, rclone and s3cmd drive)
 mod ibm;
+mod expiry;
 mod grown;
+mod heard;
+mod kept;
 mod listings;
 mod locks;
 mod minio;

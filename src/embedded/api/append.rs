@@ -84,10 +84,11 @@ impl Api {
                 if now.is_none() {
                     return Err(wrong_offset(size));
                 }
-                let version = bucket.put_again(scope, &input.key, whole, stamp);
+                let version = bucket.put_again(scope, &input.key, whole, stamp)?;
                 Ok((version, bucket.settings.versioning != Versioning::Off))
             })
             .await?;
+        self.tell("s3:ObjectCreated:Put", &input.bucket, &input.key, &version);
         let mut output = put_output(&version, versioned);
         output.size = i64::try_from(size).ok();
         // Clients take a checksum in the reply for that of what they have just sent.

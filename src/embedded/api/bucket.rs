@@ -4,13 +4,29 @@ use s3s::dto::{
     Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput, CreateBucketOutput,
     DeleteBucketInput, DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput,
     GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
-    ListBucketsOutput, PutBucketVersioningInput, PutBucketVersioningOutput,
+    ListBucketsOutput, ObjectOwnership, PutBucketVersioningInput, PutBucketVersioningOutput,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::acl::take_acl;
+use super::wire::list_header;
+use super::xml::XMLNS;
 use super::{Api, owner, timestamp};
 use crate::embedded::storage::bucket::Versioning;
+use crate::embedded::storage::documents::Documents;
 use crate::embedded::storage::refusal::Refusal;
+
+/// `x-amz-object-ownership` as the document that PutBucketOwnershipControls would bring.
+fn ownership_document(ownership: &ObjectOwnership) -> Result<String, Refusal> {
+    let known = ["BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced"];
+    let word = ownership.as_str();
+    if !known.contains(&word) {
+        return Err(Refusal::argument("Invalid x-amz-object-ownership header"));
+    }
+    Ok(format!(
+        "<OwnershipControls {XMLNS}><Rule><ObjectOwnership>{word}</ObjectOwnership></Rule></OwnershipControls>"
+    ))
+}
 
 /// The region whose buckets have no location.
 const NAMELESS_REGION: &str = "us-east-1";
@@ -20,7 +36,8 @@ impl Api {
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        let input = request.input;
+        let mut input = request.input;
+        let asked = take_acl!(input; grant_write).document()?;
         let place =
             input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
         if let Some(place) = place.filter(|place| place.as_str() != self.region && !place.as_str().is_empty())
@@ -32,7 +49,15 @@ impl Api {
             return Err(Refusal::new(400, "IllegalLocationConstraintException", message).into());
         }
         let lock = input.object_lock_enabled_for_bucket == Some(true);
-        self.store.create_bucket(&input.bucket, lock).await?;
+        let mut documents = Documents::default();
+        if let Some(list) = asked {
+            documents.put("acl", "", list)?;
+        }
+        if let Some(ownership) = &input.object_ownership {
+            documents.put("ownershipControls", "", ownership_document(ownership)?)?;
+        }
+        self.store.create_bucket(&input.bucket, lock, documents).await?;
+        self.tell_gone("s3:BucketCreated:*", &input.bucket, "", None);
         Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
     }
 
@@ -40,7 +65,12 @@ impl Api {
         &self,
         request: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
-        self.store.delete_bucket(&request.input.bucket).await?;
+        let name = &request.input.bucket;
+        match list_header(&request.headers, "x-minio-force-delete").as_deref() {
+            Some("true") => self.store.destroy_bucket(name).await?,
+            _ => self.store.delete_bucket(name).await?,
+        }
+        self.tell_gone("s3:BucketRemoved:*", name, "", None);
         Ok(S3Response::with_status(DeleteBucketOutput {}, http::StatusCode::NO_CONTENT))
     }
 

@@ -10,6 +10,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::acl::check_acl;
 use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
 use super::multipart::part_number;
@@ -70,7 +71,7 @@ impl Api {
         let ignored = ignored(&request);
         let (mut input, headers) = (request.input, request.headers);
         let changes = changes_something(&input);
-        let Given { about: given, lock: asked } = take_headers!(input).understand()?;
+        let Given { about: given, lock: asked, acl } = take_headers!(input).understand()?;
         let conditions = found_unless(wire::write_conditions(&headers)?, ignored);
         let source = self.source(input.copy_source.clone(), &headers, ignored)?;
         let size = source.object().content.len();
@@ -96,12 +97,14 @@ impl Api {
             .write(&input.bucket, |bucket, scope, stamp| {
                 bucket.check(&input.key, &conditions)?;
                 let lock = bucket.lock_for(asked, stamp.now)?;
-                let object =
-                    NewObject { content, etag, checksum, parts: Vec::new(), about: Box::new(about), lock };
-                let version = bucket.put(scope, &input.key, object, stamp);
+                check_acl(bucket, acl.as_deref())?;
+                let (parts, about) = (Vec::new(), Box::new(about));
+                let object = NewObject { content, etag, checksum, parts, about, lock, acl };
+                let version = bucket.put(scope, &input.key, object, stamp)?;
                 Ok((version, bucket.settings.versioning != Versioning::Off))
             })
             .await?;
+        self.tell("s3:ObjectCreated:Copy", &input.bucket, &input.key, &version);
         Ok(S3Response::new(copy_output(&version, versioned, source.shown_version)))
     }
 
@@ -245,7 +248,9 @@ fn about_copy(input: &CopyObjectInput, given: About, source: &About) -> About {
 
 /// `bytes=first-last`, wholly within the source.
 fn part_range(header: Option<&str>, len: u64) -> Result<ByteRange, Refusal> {
-    let Some(header) = header else { return Ok(ByteRange::new(0, len)) };
+    let Some(header) = header else {
+        return Ok(ByteRange::new(0, len));
+    };
     let bounds = header.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
     let bounds =
         bounds.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));

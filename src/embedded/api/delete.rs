@@ -6,9 +6,11 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::access::Signed;
 use super::object::found_unless;
-use super::wire::{self, bypass, shown_version, version_id};
+use super::wire::{self, bypass, list_header, shown_version, version_id};
 use super::{Api, ignored};
+use crate::embedded::policy::Who;
 use crate::embedded::storage::bucket::Deletion;
 use crate::embedded::storage::condition::{Etags, WriteConditions};
 use crate::embedded::storage::lock::Bypass;
@@ -21,6 +23,10 @@ impl Api {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let conditions = found_unless(wire::write_conditions(&request.headers)?, ignored(&request));
         let input = request.input;
+        let force = list_header(&request.headers, "x-minio-force-delete");
+        if force.as_deref() == Some("true") {
+            return self.clear(&input.bucket, &input.key).await;
+        }
         let bypass = bypass(input.bypass_governance_retention);
         let deletion = self.delete(&input.bucket, &input.key, input.version_id, &conditions, bypass).await?;
         let output = DeleteObjectOutput {
@@ -29,6 +35,13 @@ impl Api {
             ..Default::default()
         };
         Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+    }
+
+    /// MinIO: all that lies below the key, with all versions.
+    async fn clear(&self, bucket: &str, prefix: &str) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.store.write(bucket, |bucket, scope, stamp| bucket.clear(scope, prefix, stamp.now)).await?;
+        self.tell_gone("s3:ObjectRemoved:Delete", bucket, prefix, None);
+        Ok(S3Response::with_status(DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
     }
 
     async fn delete(
@@ -40,14 +53,19 @@ impl Api {
         bypass: Bypass,
     ) -> Result<Deletion, Refusal> {
         let version = version_id(version);
-        self.store
+        let deletion = self
+            .store
             .write(bucket, |bucket, scope, stamp| {
                 if conditions.if_match.is_some() {
                     bucket.check(key, conditions)?;
                 }
                 bucket.delete(scope, key, version.as_ref(), bypass, stamp)
             })
-            .await
+            .await?;
+        let laid = version.is_none() && deletion.marker;
+        let event = if laid { "s3:ObjectRemoved:DeleteMarkerCreated" } else { "s3:ObjectRemoved:Delete" };
+        self.tell_gone(event, bucket, key, deletion.version.as_ref());
+        Ok(deletion)
     }
 
     /// Every key succeeds or fails by itself.
@@ -55,6 +73,7 @@ impl Api {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let who = request.extensions.get::<Signed>().map_or(Who::Anybody, |signed| signed.0);
         let input = request.input;
         self.store.read(&input.bucket, |_| Ok(()))?;
         let objects = input.delete.objects;
@@ -73,7 +92,7 @@ impl Api {
         let bypass = bypass(input.bypass_governance_retention);
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
         for object in objects {
-            match self.delete_one(&input.bucket, &object, bypass).await {
+            match self.delete_one(who, &input.bucket, &object, bypass).await {
                 Ok(deletion) => deleted.push(done(object, deletion)),
                 Err(refusal) => errors.push(failed(object, refusal)),
             }
@@ -88,10 +107,12 @@ impl Api {
 
     async fn delete_one(
         &self,
+        who: Who,
         bucket: &str,
         object: &ObjectIdentifier,
         bypass: Bypass,
     ) -> Result<Deletion, Refusal> {
+        self.may(who, "DeleteObject", bucket, Some(&object.key), &Default::default())?;
         let if_match = object.e_tag.as_ref().map(|etag| Etags::List(vec![etag.value().to_owned()]));
         let conditions = WriteConditions { if_match, if_none_match: None };
         self.delete(bucket, &object.key, object.version_id.clone(), &conditions, bypass).await

@@ -2,19 +2,19 @@
 //! headers, which the protocol crate hands over in three types.
 
 use s3s::dto::{
-    Metadata, ObjectCannedACL, ObjectLockLegalHoldStatus, ObjectLockMode, ServerSideEncryption, StorageClass,
-    Timestamp,
+    Metadata, ObjectLockLegalHoldStatus, ObjectLockMode, ServerSideEncryption, StorageClass, Timestamp,
 };
 
+use super::acl;
 use super::encryption::{asked_encryption, refuse_customer_key};
-use super::object::{parse_tags, refuse_acl, storage_class, stored_encoding};
+use super::object::{parse_tags, storage_class, stored_encoding};
 use super::wire;
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{About, Lock, Tags};
 
 /// The headers as they came.
 pub struct Headers {
-    pub acl: Option<ObjectCannedACL>,
+    pub acl: acl::Asked,
     pub server_side_encryption: Option<ServerSideEncryption>,
     pub sse_customer_algorithm: Option<String>,
     pub ssekms_key_id: Option<String>,
@@ -37,13 +37,16 @@ pub struct Headers {
 /// Takes [`Headers`] out of the input of any of the three.
 macro_rules! take_headers {
     ($input:expr) => {
-        take_headers!($input; acl server_side_encryption sse_customer_algorithm ssekms_key_id bucket_key_enabled object_lock_mode
+        take_headers!($input; server_side_encryption sse_customer_algorithm ssekms_key_id bucket_key_enabled object_lock_mode
             object_lock_retain_until_date object_lock_legal_hold_status content_type cache_control
             content_disposition content_encoding content_language expires website_redirect_location storage_class
             metadata tagging)
     };
     ($input:expr; $($header:ident)*) => {
-        $crate::embedded::api::given::Headers { $($header: $input.$header.take()),* }
+        $crate::embedded::api::given::Headers {
+            acl: $crate::embedded::api::acl::take_acl!($input),
+            $($header: $input.$header.take()),*
+        }
     };
 }
 pub(super) use take_headers;
@@ -52,6 +55,8 @@ pub(super) use take_headers;
 pub struct Given {
     pub about: About,
     pub lock: Lock,
+    /// The access control list, if anything is said of it.
+    pub acl: Option<String>,
 }
 
 impl Headers {
@@ -62,7 +67,7 @@ impl Headers {
             self.ssekms_key_id,
             self.bucket_key_enabled,
         )?;
-        refuse_acl(self.acl.as_ref())?;
+        let acl = self.acl.document()?;
         let lock = wire::asked_lock(
             self.object_lock_mode.as_ref(),
             self.object_lock_retain_until_date.as_ref(),
@@ -81,6 +86,6 @@ impl Headers {
             tags: self.tagging.map_or_else(|| Ok(Tags::new()), |header| parse_tags(&header))?,
             encryption,
         };
-        Ok(Given { about, lock })
+        Ok(Given { about, lock, acl })
     }
 }

@@ -14,8 +14,12 @@ mod copy;
 mod delete;
 mod encryption;
 mod given;
+mod ibm;
 mod integrity;
+mod lifecycle;
+mod listen;
 mod listing;
+mod metadata;
 mod multipart;
 mod object;
 mod protection;
@@ -23,7 +27,9 @@ mod receive;
 mod rename;
 mod restore;
 mod select;
+mod session;
 mod settings;
+mod snowball;
 mod wire;
 mod xml;
 
@@ -38,6 +44,8 @@ use std::sync::Arc;
 use s3s::dto::{self, Timestamp};
 use s3s::{S3, S3Request, S3Response, S3Result};
 
+use super::auth::Keys;
+use super::events::Hub;
 use super::options::{Etags, Times};
 use super::storage::Store;
 
@@ -58,6 +66,8 @@ pub struct Api {
     pub region: String,
     pub etags: Etags,
     pub times: Times,
+    pub events: Hub,
+    pub keys: Keys,
 }
 
 fn ignored<T>(request: &S3Request<T>) -> Ignored {
@@ -85,6 +95,7 @@ operations! {
     copy_object: CopyObjectInput -> CopyObjectOutput;
     create_bucket: CreateBucketInput -> CreateBucketOutput;
     create_multipart_upload: CreateMultipartUploadInput -> CreateMultipartUploadOutput;
+    create_session: CreateSessionInput -> CreateSessionOutput;
     delete_bucket: DeleteBucketInput -> DeleteBucketOutput;
     delete_bucket_analytics_configuration: DeleteBucketAnalyticsConfigurationInput -> DeleteBucketAnalyticsConfigurationOutput;
     delete_bucket_cors: DeleteBucketCorsInput -> DeleteBucketCorsOutput;
@@ -137,6 +148,7 @@ operations! {
     list_bucket_inventory_configurations: ListBucketInventoryConfigurationsInput -> ListBucketInventoryConfigurationsOutput;
     list_bucket_metrics_configurations: ListBucketMetricsConfigurationsInput -> ListBucketMetricsConfigurationsOutput;
     list_buckets: ListBucketsInput -> ListBucketsOutput;
+    list_directory_buckets: ListDirectoryBucketsInput -> ListDirectoryBucketsOutput;
     list_multipart_uploads: ListMultipartUploadsInput -> ListMultipartUploadsOutput;
     list_object_versions: ListObjectVersionsInput -> ListObjectVersionsOutput;
     list_objects: ListObjectsInput -> ListObjectsOutput;

@@ -10,6 +10,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
+use super::acl::check_acl;
 use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
 use super::integrity::{Claims, decode_checksum};
@@ -40,7 +41,7 @@ impl Api {
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let mut input = request.input;
-        let Given { about, lock: asked } = take_headers!(input).understand()?;
+        let Given { about, lock: asked, acl } = take_headers!(input).understand()?;
         check_about(&about, &self.store.limits)?;
         let about = Box::new(about);
         let choice = choice(&input)?;
@@ -48,9 +49,10 @@ impl Api {
         let start = self
             .store
             .start_upload(&input.bucket, |bucket, stamp| {
+                check_acl(bucket, acl.as_deref())?;
                 let lock = bucket.lock_for(asked, stamp.now)?;
                 let (id, serial, initiated) = (stamp.id(), stamp.serial, stamp.now);
-                Ok(Start { id, serial, key, initiated, about, lock, choice })
+                Ok(Start { id, serial, key, initiated, about, lock, choice, acl })
             })
             .await?;
         Ok(S3Response::new(CreateMultipartUploadOutput {
@@ -131,6 +133,7 @@ impl Api {
         let upload = (input.key.as_str(), input.upload_id.as_str());
         let version =
             self.store.complete_upload(&input.bucket, upload, &listed, &expected, &conditions).await?;
+        self.tell("s3:ObjectCreated:CompleteMultipartUpload", &input.bucket, &input.key, &version);
         let versioned =
             self.store.read(&input.bucket, |bucket| Ok(bucket.settings.versioning != Versioning::Off))?;
         let object = version.object.as_ref();
@@ -249,7 +252,9 @@ fn listed_part(part: CompletedPart) -> Result<ListedPart, Refusal> {
 /// A composite checksum that the client has asked for is made of what the client says of each part.
 fn require_part_checksums(start: &Start, listed: &[ListedPart]) -> Result<(), Refusal> {
     use crate::embedded::storage::checksum::Kind;
-    let Some(choice) = start.choice.filter(|choice| choice.kind == Kind::Composite) else { return Ok(()) };
+    let Some(choice) = start.choice.filter(|choice| choice.kind == Kind::Composite) else {
+        return Ok(());
+    };
     let Some(bare) = listed.iter().find(|part| !part.checksums.contains_key(&choice.algorithm)) else {
         return Ok(());
     };

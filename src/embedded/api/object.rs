@@ -6,15 +6,17 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use s3s::dto::{
     ChecksumMode, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Metadata,
-    ObjectCannedACL, ObjectLockMode, PutObjectInput, PutObjectOutput, Range, StorageClass, StreamingBlob,
+    ObjectLockMode, PutObjectInput, PutObjectOutput, Range, StorageClass, StreamingBlob,
 };
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError};
 
+use super::acl::check_acl;
 use super::given::{Given, take_headers};
 use super::integrity::Claims;
 use super::receive::{Received, Terms, receive};
 use super::restore::{check_readable, restore_header};
+use super::snowball::Unpacking;
 use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored, timestamp};
 use crate::base::ranges::ByteRange;
@@ -58,6 +60,8 @@ impl Api {
         check_readable(object, self.store.now())?;
         let mut output = describe(&request.input, &found, &slice);
         output.restore = restore_header(object, self.store.now());
+        output.expiration = self.expiration(&request.input.bucket, &request.input.key, &found.version);
+        self.tell("s3:ObjectAccessed:Get", &request.input.bucket, &request.input.key, &found.version);
         let content = if slice.partial { object.content.slice(slice.range) } else { object.content.clone() };
         output.body = Some(StreamingBlob::new(Outgoing(content.stream())));
         Ok(S3Response::new(output))
@@ -73,6 +77,8 @@ impl Api {
         let partial = slice.partial;
         let mut described = describe(&input, &found, &slice);
         described.restore = restore_header(found.object(), self.store.now());
+        described.expiration = self.expiration(&input.bucket, &input.key, &found.version);
+        self.tell("s3:ObjectAccessed:Head", &input.bucket, &input.key, &found.version);
         let tag_count = described.tag_count;
         let status = if partial { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK };
         let mut response = S3Response::with_status(as_head(described), status);
@@ -122,7 +128,7 @@ impl Api {
         let ignored = ignored(&request);
         let is_form = request.extensions.get::<super::Form>().is_some();
         let (mut input, headers) = (request.input, request.headers);
-        let Given { about, lock: asked } = take_headers!(input).understand()?;
+        let Given { about, lock: asked, acl } = take_headers!(input).understand()?;
         check_about(&about, &self.store.limits)?;
         let mut claims = Claims::read(&headers)?;
         claims.length = claims.length.filter(|_| !is_form);
@@ -136,6 +142,7 @@ impl Api {
             if early {
                 bucket.check(&input.key, &conditions)?
             }
+            check_acl(bucket, acl.as_deref())?;
             bucket.lock_for(asked, self.store.now())
         })?;
         if claims.is_bare() && locks != Default::default() {
@@ -148,19 +155,27 @@ impl Api {
         let terms = Terms { claims, bytes_max, algorithm: Some(algorithm), etags: self.etags };
         let received = receive(&self.store, input.body.take(), request.trailing_headers, terms).await?;
         let checksum = whole_checksum(&received, algorithm)?;
+        if let Some(unpacking) = Unpacking::asked(&input.key, &about) {
+            self.unpack(&input.bucket, &received.content, &unpacking, asked).await?;
+            let e_tag = Some(wire::etag(&received.etag));
+            return Ok(S3Response::new(PutObjectOutput { e_tag, ..Default::default() }));
+        }
+        let parts = Vec::new();
         let (version, versioned) = self
             .store
             .write(&input.bucket, |bucket, scope, stamp| {
                 bucket.check(&input.key, &conditions)?;
                 let lock = bucket.lock_for(asked, stamp.now)?;
                 let Received { content, etag, .. } = received;
-                let object =
-                    NewObject { content, etag, checksum, parts: Vec::new(), about: Box::new(about), lock };
-                let version = bucket.put(scope, &input.key, object, stamp);
+                let object = NewObject { content, etag, checksum, parts, about: Box::new(about), lock, acl };
+                let version = bucket.put(scope, &input.key, object, stamp)?;
                 Ok((version, bucket.settings.versioning != Versioning::Off))
             })
             .await?;
+        let event = if is_form { "s3:ObjectCreated:Post" } else { "s3:ObjectCreated:Put" };
+        self.tell(event, &input.bucket, &input.key, &version);
         let mut output = put_output(&version, versioned);
+        output.expiration = self.expiration(&input.bucket, &input.key, &version);
         let size = version.object.as_ref().and_then(|object| i64::try_from(object.content.len()).ok());
         output.size = size.filter(|_| offset.is_some());
         Ok(S3Response::new(output))
@@ -333,6 +348,7 @@ fn as_head(output: GetObjectOutput) -> HeadObjectOutput {
         content_range: output.content_range,
         content_type: output.content_type,
         e_tag: output.e_tag,
+        expiration: output.expiration,
         expires: output.expires,
         last_modified: output.last_modified,
         metadata: output.metadata,
@@ -369,14 +385,6 @@ impl ByteStream for Outgoing {
     fn remaining_length(&self) -> RemainingLength {
         RemainingLength::new_exact(self.0.remaining() as usize)
     }
-}
-
-pub(super) fn refuse_acl(acl: Option<&ObjectCannedACL>) -> Result<(), Refusal> {
-    const OWN: [&str; 2] = [ObjectCannedACL::PRIVATE, ObjectCannedACL::BUCKET_OWNER_FULL_CONTROL];
-    if acl.is_none_or(|acl| OWN.contains(&acl.as_str())) {
-        return Ok(());
-    }
-    Err(Refusal::new(400, "AccessControlListNotSupported", "The bucket does not allow ACLs"))
 }
 
 /// `aws-chunked` was an encoding of the transfer.

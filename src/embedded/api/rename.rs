@@ -44,6 +44,11 @@ impl Api {
                 Ok(())
             })
             .await?;
+        self.tell_gone("s3:ObjectRemoved:Delete", bucket_name, &source, None);
+        let renamed = self.store.read(bucket_name, |bucket| Ok(bucket.current(key).cloned()))?;
+        if let Some(version) = renamed {
+            self.tell("s3:ObjectCreated:Put", bucket_name, key, &version);
+        }
         Ok(replied(StatusCode::OK, String::new()))
     }
 }

@@ -108,6 +108,7 @@ impl Api {
                 })
             })
             .await?;
+        self.tell_gone("s3:ObjectRestore:Post", &input.bucket, &input.key, version.as_ref());
         let mut response = S3Response::new(RestoreObjectOutput::default());
         response.extensions.insert(Status(status));
         Ok(response)

@@ -7,9 +7,12 @@ use std::fmt::Write;
 use s3s::dto;
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::access::public_access_block;
+use super::acl::{check_acl, private_acl, put_acl, take_acl};
 use super::listing::Document;
 use super::xml::{XMLNS, malformed, without_declaration};
-use super::{ACCOUNT, Api};
+use super::{Api, lifecycle};
+use crate::embedded::policy::Policy;
 use crate::embedded::storage::bucket::{Bucket, Versioning};
 use crate::embedded::storage::refusal::Refusal;
 
@@ -26,7 +29,9 @@ enum Absent {
 }
 
 pub(super) fn written<T>(request: &S3Request<T>) -> Result<String, Refusal> {
-    let Some(Written(bytes)) = request.extensions.get() else { return Ok(String::new()) };
+    let Some(Written(bytes)) = request.extensions.get() else {
+        return Ok(String::new());
+    };
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("the document is not UTF-8"))?;
     Ok(text.to_owned())
 }
@@ -116,11 +121,16 @@ impl Api {
         request: S3Request<dto::PutBucketPolicyInput>,
     ) -> S3Result<S3Response<dto::PutBucketPolicyOutput>> {
         let input = request.input;
-        if serde_json::from_str::<serde_json::Value>(&input.policy).is_err() {
-            let message = "This policy contains invalid Json";
-            return Err(Refusal::new(400, "MalformedPolicy", message).into());
-        }
-        self.set_setting(&input.bucket, "policy", "", input.policy, anything).await?;
+        let policy = Policy::parse(&input.policy)?;
+        policy.check_bucket(&input.bucket)?;
+        let set = |bucket: &mut Bucket| {
+            if policy.is_public() && public_access_block(bucket).block_public_policy == Some(true) {
+                let message = "Access Denied: the public access block forbids public policies";
+                return Err(Refusal::new(403, "AccessDenied", message));
+            }
+            bucket.settings.documents.put("policy", "", input.policy)
+        };
+        self.store.set(&input.bucket, set).await?;
         Ok(no_content(dto::PutBucketPolicyOutput {}))
     }
 
@@ -145,20 +155,21 @@ impl Api {
         request: S3Request<dto::GetBucketPolicyStatusInput>,
     ) -> S3Result<S3Response<dto::GetBucketPolicyStatusOutput>> {
         let policy = self.setting(&request.input.bucket, "policy", &NO_POLICY)?;
-        let status = dto::PolicyStatus { is_public: Some(opens_to_everybody(&policy)) };
+        let status = dto::PolicyStatus { is_public: Some(Policy::parse(&policy)?.is_public()) };
         Ok(S3Response::new(dto::GetBucketPolicyStatusOutput { policy_status: Some(status) }))
     }
 
     pub(super) async fn put_bucket_acl(
         &self,
-        request: S3Request<dto::PutBucketAclInput>,
+        mut request: S3Request<dto::PutBucketAclInput>,
     ) -> S3Result<S3Response<dto::PutBucketAclOutput>> {
-        let document = match (&request.input.acl, written(&request)?) {
-            (_, document) if !document.is_empty() => document,
-            (Some(canned), _) => canned_acl(canned.as_str())?,
-            (None, _) => return Err(no_acl().into()),
+        let asked = take_acl!(request.input; grant_write);
+        let document = put_acl(&request, &asked)?;
+        let set = |bucket: &mut Bucket| {
+            check_acl(bucket, Some(&document))?;
+            bucket.settings.documents.put("acl", "", document)
         };
-        self.set_setting(&request.input.bucket, "acl", "", document, anything).await?;
+        self.store.set(&request.input.bucket, set).await?;
         Ok(S3Response::new(dto::PutBucketAclOutput {}))
     }
 
@@ -186,63 +197,6 @@ fn versioned(bucket: &Bucket) -> Result<(), Refusal> {
     }
 }
 
-/// Allows something to any principal, on no condition.
-fn opens_to_everybody(policy: &str) -> bool {
-    let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
-    let statements = &policy["Statement"];
-    let list = statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice);
-    let anybody = |principal: &serde_json::Value| {
-        let aws = principal.get("AWS").unwrap_or(principal);
-        aws == "*" || aws.as_array().is_some_and(|all| all.iter().any(|one| one == "*"))
-    };
-    list.iter().any(|statement| {
-        statement["Effect"] == "Allow"
-            && anybody(&statement["Principal"])
-            && statement.get("Condition").is_none()
-    })
-}
-
-pub(super) fn no_acl() -> Refusal {
-    Refusal::new(400, "MissingSecurityHeader", "Your request was missing a required header: x-amz-acl")
-}
-
-pub(super) fn private_acl() -> String {
-    acl_of(&[])
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>
-pub(super) fn canned_acl(name: &str) -> Result<String, Refusal> {
-    const ALL: &str = "AllUsers";
-    const SIGNED: &str = "AuthenticatedUsers";
-    Ok(match name {
-        "private" | "aws-exec-read" | "bucket-owner-read" | "bucket-owner-full-control" => private_acl(),
-        "public-read" => acl_of(&[(ALL, "READ")]),
-        "public-read-write" => acl_of(&[(ALL, "READ"), (ALL, "WRITE")]),
-        "authenticated-read" => acl_of(&[(SIGNED, "READ")]),
-        _ => return Err(Refusal::argument(format!("{name} is no canned ACL"))),
-    })
-}
-
-/// The one account may do anything; the groups what is said.
-fn acl_of(groups: &[(&str, &str)]) -> String {
-    const XSI: &str = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
-    let owner = format!("<ID>{ACCOUNT}</ID><DisplayName>holdfs</DisplayName>");
-    let mut grants = format!(
-        "<Grant><Grantee {XSI} xsi:type=\"CanonicalUser\">{owner}</Grantee><Permission>FULL_CONTROL</Permission></Grant>"
-    );
-    for (group, permission) in groups {
-        let _ = write!(
-            grants,
-            "<Grant><Grantee {XSI} xsi:type=\"Group\"><URI>http://acs.amazonaws.com/groups/global/{group}</URI></Grantee>\
-             <Permission>{permission}</Permission></Grant>"
-        );
-    }
-    format!(
-        "<AccessControlPolicy {XMLNS}><Owner>{owner}</Owner><AccessControlList>{grants}</AccessControlList>\
-         </AccessControlPolicy>"
-    )
-}
-
 /// Puts and gets: those that can be deleted have a third name.
 macro_rules! settings {
     ($($subresource:literal, $absent:expr, $check:ident:
@@ -264,6 +218,9 @@ macro_rules! settings {
                 request: S3Request<dto::$put_input>,
             ) -> S3Result<S3Response<dto::$put_output>> {
                 let document = written(&request)?;
+                if $subresource == "lifecycle" {
+                    lifecycle::rules(&document)?;
+                }
                 self.set_setting(&request.input.bucket, $subresource, "", document, $check).await?;
                 Ok($said(dto::$put_output::default()))
             }
@@ -453,19 +410,4 @@ named_settings! {
             DeleteBucketMetricsConfigurationInput, DeleteBucketMetricsConfigurationOutput)
         list_bucket_metrics_configurations(
             ListBucketMetricsConfigurationsInput, ListBucketMetricsConfigurationsOutput);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_that_allows_anybody_is_public() {
-        let policy = |statement: &str| opens_to_everybody(&format!("{{\"Statement\": {statement}}}"));
-        assert!(policy(r#"[{"Effect": "Allow", "Principal": "*"}]"#));
-        assert!(policy(r#"{"Effect": "Allow", "Principal": {"AWS": ["1", "*"]}}"#));
-        assert!(!policy(r#"[{"Effect": "Deny", "Principal": "*"}]"#));
-        assert!(!policy(r#"[{"Effect": "Allow", "Principal": {"AWS": "1"}}]"#));
-        assert!(!policy(r#"[{"Effect": "Allow", "Principal": "*", "Condition": {}}]"#));
-    }
 }

@@ -13,6 +13,7 @@ use super::condition::WriteConditions;
 use super::documents::Documents;
 use super::lock::{Bypass, DefaultRetention, Retention};
 use super::multipart::{Part, Upload};
+use super::protection::Protection;
 use super::refusal::Refusal;
 use super::version::{Lock, NewObject, Object, Version, VersionId};
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub lock: Option<LockRule>,
     #[serde(default)]
     pub documents: Documents,
+    #[serde(default)]
+    pub protection: Option<Protection>,
 }
 
 /// Object lock is on; it cannot be switched off again.
@@ -154,6 +157,9 @@ impl Bucket {
 
     /// The protection of a new version: what its writer asks for, else the bucket's default.
     pub fn lock_for(&self, asked: Lock, now: SystemTime) -> Result<Lock, Refusal> {
+        if let Some(protection) = self.settings.protection {
+            return Ok(Lock { retention: Some(protection.retention(now)), ..asked });
+        }
         let Some(rule) = self.settings.lock else {
             let bare = asked == Lock::default();
             return if bare {
@@ -167,8 +173,14 @@ impl Bucket {
         Ok(Lock { retention: asked.retention.or_else(default), ..asked })
     }
 
-    pub fn put(&mut self, scope: &mut Scope<'_>, key: &str, new: NewObject, stamp: Stamp) -> Arc<Version> {
-        self.push(scope, key, Some(Object::new(new)), stamp)
+    pub fn put(
+        &mut self,
+        scope: &mut Scope<'_>,
+        key: &str,
+        new: NewObject,
+        stamp: Stamp,
+    ) -> Result<Arc<Version>, Refusal> {
+        self.put_again(scope, key, Object::new(new), stamp)
     }
 
     /// Writes an object that has a past: it grew, or had another name.
@@ -178,8 +190,39 @@ impl Bucket {
         key: &str,
         object: Object,
         stamp: Stamp,
-    ) -> Arc<Version> {
-        self.push(scope, key, Some(object), stamp)
+    ) -> Result<Arc<Version>, Refusal> {
+        self.may_replace(key, stamp.now)?;
+        Ok(self.push(scope, key, Some(object), stamp))
+    }
+
+    /// Without versions, to write is to remove what was there; only IBM's protection keeps objects in such buckets.
+    fn may_replace(&self, key: &str, now: SystemTime) -> Result<(), Refusal> {
+        let null = |version: &&Arc<Version>| version.id == VersionId::Null;
+        let replaced = match self.settings.versioning {
+            Versioning::Enabled => None,
+            Versioning::Off | Versioning::Suspended => self
+                .keys
+                .get(key)
+                .into_iter()
+                .flatten()
+                .find(null)
+                .and_then(|version| version.object.as_ref()),
+        };
+        replaced.map_or(Ok(()), |object| object.may_remove(Bypass::No, now))
+    }
+
+    /// Removes every version of every key that begins so, or, if one of them is protected, none.
+    pub fn clear(&mut self, scope: &mut Scope<'_>, prefix: &str, now: SystemTime) -> Result<usize, Refusal> {
+        let below = |key: &&String| key.starts_with(prefix);
+        let keys: Vec<String> = self.keys.keys().filter(below).cloned().collect();
+        let objects = keys.iter().filter_map(|key| self.keys.get(key)).flatten();
+        objects
+            .filter_map(|version| version.object.as_ref())
+            .try_for_each(|it| it.may_remove(Bypass::No, now))?;
+        for key in &keys {
+            self.keys.remove(key).into_iter().flatten().for_each(|version| scope.remove_version(version));
+        }
+        Ok(keys.len())
     }
 
     fn push(
@@ -194,7 +237,7 @@ impl Bucket {
             Versioning::Enabled => VersionId::Named(stamp.id()),
             Versioning::Off | Versioning::Suspended => VersionId::Null,
         };
-        // Only the version named null is ever replaced, and lock forbids to suspend versioning: it has no lock.
+        // Only the version named null is ever replaced; whether it may be was asked before.
         if let Some(at) = versions.iter().position(|version| version.id == id) {
             scope.remove_version(versions.remove(at));
         }
@@ -236,12 +279,14 @@ impl Bucket {
         now: SystemTime,
     ) -> Result<Deletion, Refusal> {
         let deletion = |marker| Deletion { version: Some(id.clone()), marker };
-        let Some(versions) = self.keys.get_mut(key) else { return Ok(deletion(false)) };
+        let Some(versions) = self.keys.get_mut(key) else {
+            return Ok(deletion(false));
+        };
         let Some(at) = versions.iter().position(|version| version.id == *id) else {
             return Ok(deletion(false));
         };
         if let Some(object) = &versions[at].object {
-            object.lock.may_remove(bypass, now)?;
+            object.may_remove(bypass, now)?;
         }
         let removed = versions.remove(at);
         if versions.is_empty() {
@@ -264,6 +309,7 @@ impl Bucket {
         }
         let source = self.find(from, None)?.clone();
         let object = source.object.clone().ok_or_else(Refusal::no_such_key)?;
+        self.may_replace(to, stamp.now)?;
         self.delete(scope, from, None, Bypass::No, stamp)?;
         self.push(scope, to, Some(object), Stamp { now: source.modified, ..stamp });
         Ok(())

@@ -10,9 +10,11 @@ pub mod checksum;
 pub mod condition;
 pub mod documents;
 mod journal;
+pub mod lifecycle;
 pub mod listing;
 pub mod lock;
 pub mod multipart;
+pub mod protection;
 pub mod refusal;
 pub mod version;
 
@@ -27,6 +29,7 @@ use parking_lot::RwLock;
 
 use self::bucket::{Bucket, Change, Changes, Scope, Settings, Stamp, Versioning};
 use self::condition::WriteConditions;
+use self::documents::Documents;
 use self::journal::{Journal, Loaded};
 use self::multipart::{Expected, ListedPart, Part, Start, Upload};
 use self::refusal::Refusal;
@@ -90,6 +93,11 @@ impl Store {
         Ok(Self { state, journal, blobs, limits, clock, _claim: Some(claim) })
     }
 
+    /// Of the latest change.
+    pub fn serial(&self) -> u64 {
+        self.state.read().serial
+    }
+
     pub fn now(&self) -> SystemTime {
         self.clock.wall()
     }
@@ -137,7 +145,7 @@ impl Store {
         state.buckets.iter().map(|(name, bucket)| (name.clone(), bucket.settings.created)).collect()
     }
 
-    pub async fn create_bucket(&self, name: &str, lock: bool) -> Result<(), Refusal> {
+    pub async fn create_bucket(&self, name: &str, lock: bool, documents: Documents) -> Result<(), Refusal> {
         self.change(|state, changes, stamp| {
             if state.buckets.contains_key(name) {
                 let message =
@@ -148,7 +156,8 @@ impl Store {
                 created: stamp.now,
                 versioning: if lock { Versioning::Enabled } else { Versioning::Off },
                 lock: lock.then(Default::default),
-                documents: Default::default(),
+                documents,
+                protection: None,
             };
             changes.0.push(Change::PutBucket { name: name.to_owned(), settings: settings.clone() });
             state.buckets.insert(name.to_owned(), Bucket::new(settings));
@@ -167,6 +176,20 @@ impl Store {
             let removed = state.buckets.remove(name);
             let uploads = removed.into_iter().flat_map(|bucket| bucket.uploads.into_values().flatten());
             changes.0.extend(uploads.map(|(_, upload)| Change::RemoveUpload { upload }));
+            changes.0.push(Change::RemoveBucket { name: name.to_owned() });
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a bucket with all that it holds, unless something in it is protected.
+    pub async fn destroy_bucket(&self, name: &str) -> Result<(), Refusal> {
+        self.change(|state, changes, stamp| {
+            let bucket = state.buckets.get_mut(name).ok_or_else(Refusal::no_such_bucket)?;
+            bucket.clear(&mut Scope { name, changes }, "", stamp.now)?;
+            let uploads = std::mem::take(&mut bucket.uploads).into_values().flatten();
+            changes.0.extend(uploads.map(|(_, upload)| Change::RemoveUpload { upload }));
+            state.buckets.remove(name);
             changes.0.push(Change::RemoveBucket { name: name.to_owned() });
             Ok(())
         })
@@ -246,8 +269,8 @@ impl Store {
         self.write(bucket, |bucket, scope, stamp| {
             let object = find_upload(bucket, key, id)?.assemble(listed, expected, &self.limits)?;
             bucket.check(key, conditions)?;
+            let version = bucket.put(scope, key, object, stamp)?;
             let upload = take_upload(bucket, key, id)?;
-            let version = bucket.put(scope, key, object, stamp);
             scope.note(Change::RemoveUpload { upload });
             Ok(version)
         })

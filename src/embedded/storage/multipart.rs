@@ -26,6 +26,9 @@ pub struct Start {
     pub lock: Lock,
     /// `None`: the client asked for no checksum.
     pub choice: Option<Choice>,
+    /// Of the completed object.
+    #[serde(default)]
+    pub acl: Option<String>,
 }
 
 impl Start {
@@ -100,6 +103,7 @@ impl Upload {
             parts: parts.iter().map(summary).collect(),
             about: self.start.about.clone(),
             lock: self.start.lock,
+            acl: self.start.acl.clone(),
         })
     }
 
@@ -220,6 +224,7 @@ mod tests {
             about: Box::default(),
             lock: Lock::default(),
             choice,
+            acl: None,
         };
         let part = |&(number, data): &(u32, &[u8])| {
             let checksums =

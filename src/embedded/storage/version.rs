@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::checksum::{Checksum, Checksums};
-use super::lock::Retention;
+use super::lock::{Bypass, Retention};
+use super::refusal::Refusal;
 use crate::embedded::blob::Content;
 
 /// The name of a version. Buckets without versioning, and suspended ones, write the one named `null`.
@@ -92,7 +93,7 @@ pub struct Object<C = Content> {
 impl<C> Object<C> {
     /// Of what a write brings along; nothing has happened to it yet.
     pub fn new(new: NewObject<C>) -> Self {
-        let NewObject { content, etag, checksum, parts, about, lock } = new;
+        let NewObject { content, etag, checksum, parts, about, lock, acl } = new;
         let (annotations, holds) = (BTreeMap::new(), BTreeMap::new());
         Self {
             content,
@@ -101,12 +102,20 @@ impl<C> Object<C> {
             parts,
             about,
             lock,
-            acl: None,
+            acl,
             appends: 0,
             annotations,
             restored: None,
             holds,
         }
+    }
+
+    /// May it be removed for good?
+    pub fn may_remove(&self, bypass: Bypass, now: SystemTime) -> Result<(), Refusal> {
+        if !self.holds.is_empty() {
+            return Err(Refusal::locked());
+        }
+        self.lock.may_remove(bypass, now)
     }
 
     fn map_content<D, E>(self, mut map: impl FnMut(C) -> Result<D, E>) -> Result<Object<D>, E> {
@@ -130,6 +139,8 @@ pub struct NewObject<C = Content> {
     pub parts: Vec<PartSummary>,
     pub about: Box<About>,
     pub lock: Lock,
+    /// As in [`Object::acl`].
+    pub acl: Option<String>,
 }
 
 /// A named payload beside an object.
@@ -204,6 +215,6 @@ impl Object {
         let etag = "e".to_owned();
         let content = Content::default();
         let (parts, about, lock) = (Vec::new(), Box::default(), Lock::default());
-        Self::new(NewObject { content, etag, checksum, parts, about, lock })
+        Self::new(NewObject { content, etag, checksum, parts, about, lock, acl: None })
     }
 }

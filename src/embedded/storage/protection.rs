@@ -1,0 +1,90 @@
+//! IBM's protected buckets: how long they keep what is put into them.
+//! <https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-immutable>
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::lock::{Mode, Retention};
+use super::refusal::Refusal;
+
+/// Once it is there it stays; only its figures may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protection {
+    pub minimum_days: u32,
+    pub default_days: u32,
+    pub maximum_days: u32,
+    pub permanent: bool,
+}
+
+const DAYS_MAX: u32 = 365_243;
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+impl Protection {
+    pub fn check(self, before: Option<Self>) -> Result<(), Refusal> {
+        let ordered = self.minimum_days <= self.default_days && self.default_days <= self.maximum_days;
+        if !ordered || self.maximum_days > DAYS_MAX {
+            let message =
+                format!("Retention days must lie between 0 and {DAYS_MAX}, minimum ≤ default ≤ maximum");
+            return Err(Refusal::argument(message));
+        }
+        if before.is_some_and(|before| before.permanent) && !self.permanent {
+            return Err(Refusal::argument("Permanent retention cannot be disabled once it is enabled"));
+        }
+        Ok(())
+    }
+
+    /// Of an object that is made now and says nothing of it.
+    pub fn retention(self, now: SystemTime) -> Retention {
+        Retention { mode: Mode::Compliance, until: now + DAY * self.default_days }
+    }
+
+    /// Keeps longer, never shorter, and no longer than the bucket allows from the object's creation on.
+    pub fn extended(
+        self,
+        created: SystemTime,
+        old: SystemTime,
+        new: SystemTime,
+    ) -> Result<Retention, Refusal> {
+        if new < old {
+            return Err(Refusal::request("A retention period can be extended only, not shortened"));
+        }
+        if new > created + DAY * self.maximum_days {
+            let message = format!("The bucket keeps objects for {} days at most", self.maximum_days);
+            return Err(Refusal::request(message));
+        }
+        Ok(Retention { mode: Mode::Compliance, until: new })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_have_an_order() {
+        let days = |minimum_days, default_days, maximum_days| Protection {
+            minimum_days,
+            default_days,
+            maximum_days,
+            permanent: false,
+        };
+        assert!(days(0, 0, 0).check(None).is_ok() && days(1, 2, 3).check(None).is_ok());
+        assert!(days(2, 1, 3).check(None).is_err() && days(1, 4, 3).check(None).is_err());
+        assert!(days(0, 0, DAYS_MAX + 1).check(None).is_err());
+        let permanent = Protection { permanent: true, ..days(1, 2, 3) };
+        assert!(
+            days(1, 2, 3).check(Some(permanent)).is_err() && permanent.check(Some(days(1, 2, 3))).is_ok()
+        );
+    }
+
+    #[test]
+    fn retention_grows_up_to_the_maximum() {
+        let protection = Protection { minimum_days: 0, default_days: 1, maximum_days: 2, permanent: false };
+        let at = |days: u32| SystemTime::UNIX_EPOCH + DAY * days;
+        assert_eq!(protection.retention(at(5)).until, at(6));
+        assert_eq!(protection.extended(at(0), at(1), at(2)).unwrap().until, at(2));
+        assert!(protection.extended(at(0), at(1), at(3)).is_err());
+        assert!(protection.extended(at(0), at(2), at(1)).is_err());
+    }
+}

@@ -1,0 +1,144 @@
+//! IBM's protected buckets, sessions of directory buckets and S3 Metadata, on the embedded server.
+
+use holdfs::s3::ErrorKind;
+use holdfs::s3::ops::{DeleteObject, PutObject};
+use holdfs::s3::settings::metadata::{
+    CreateBucketMetadataConfiguration, CreateBucketMetadataTableConfiguration, DeleteBucketMetadataConfiguration,
+    DeleteBucketMetadataTableConfiguration, GetBucketMetadataConfiguration, GetBucketMetadataTableConfiguration,
+    InventoryTable, JournalTable, MetadataConfiguration, MetadataTable, RecordExpiration, TableState,
+    TablesDestination, UpdateBucketMetadataInventoryTableConfiguration,
+};
+use holdfs::s3::settings::{GetSetting, PutSetting};
+use holdfs::s3::vendor::ibm::{
+    AddLegalHold, BucketProtection, DeleteLegalHold, ExtendObjectRetention, Extension, GetBucketAspera,
+    ListBucketsExtended, ListLegalHolds, ProtectionDays,
+};
+
+use super::kind;
+use crate::mounted::harness::{Bucket, Store};
+
+fn embedded() -> Option<&'static Store> {
+    Some(Store::shared()).filter(|store| store.server.is_some())
+}
+
+fn protection(minimum: u32, default: u32, maximum: u32) -> BucketProtection {
+    let days = |days| Some(ProtectionDays { days });
+    BucketProtection {
+        status: Some("Retention".into()),
+        minimum: days(minimum),
+        default: days(default),
+        maximum: days(maximum),
+        permanent: None,
+    }
+}
+
+#[test]
+fn a_protected_bucket_keeps_what_it_holds() {
+    let Some(store) = embedded() else { return };
+    let bucket = Bucket::new(store);
+    let get = || bucket.send(&GetSetting::<BucketProtection>::new(&bucket.name)).unwrap().unwrap();
+    let put = |document| bucket.send(&PutSetting { bucket: bucket.name.clone(), document });
+    assert_eq!(get().status.as_deref(), Some("Disabled"));
+    assert_eq!(kind(put(protection(3, 2, 1))), ErrorKind::Invalid);
+    put(protection(0, 0, 10)).unwrap();
+    assert_eq!(get(), protection(0, 0, 10));
+    bucket.put("free", "x");
+    bucket.delete("free");
+    put(protection(0, 1, 10)).unwrap();
+    bucket.put("k", "x");
+    let delete = DeleteObject { bucket: bucket.name.clone(), key: "k".into(), ..DeleteObject::default() };
+    assert_eq!(kind(bucket.send(&delete).map(drop)), ErrorKind::Denied);
+    assert_eq!(kind(bucket.send(&PutObject::new(&bucket.name, "k", "y")).map(drop)), ErrorKind::Denied);
+    let filled = Bucket::new(store);
+    filled.put("k", "x");
+    let document = protection(0, 1, 2);
+    assert_eq!(
+        kind(filled.send(&PutSetting { bucket: filled.name.clone(), document })),
+        ErrorKind::BucketNotEmpty
+    );
+}
+
+#[test]
+fn legal_holds_have_ids_and_retention_grows() {
+    let Some(store) = embedded() else { return };
+    let bucket = Bucket::new(store);
+    bucket.send(&PutSetting { bucket: bucket.name.clone(), document: protection(0, 1, 10) }).unwrap();
+    bucket.put("k", "x");
+    let (name, key) = (bucket.name.clone(), "k".to_owned());
+    let add = |id: &str| bucket.send(&AddLegalHold { bucket: name.clone(), key: key.clone(), id: id.into() });
+    let remove =
+        |id: &str| bucket.send(&DeleteLegalHold { bucket: name.clone(), key: key.clone(), id: id.into() });
+    let list = || bucket.send(&ListLegalHolds { bucket: name.clone(), key: key.clone() }).unwrap();
+    add("case-1").unwrap();
+    add("case-2").unwrap();
+    assert!(add("case-1").is_err());
+    let state = list();
+    let ids: Vec<_> = state.holds.iter().map(|hold| hold.id.as_str()).collect();
+    assert_eq!((ids, state.period_seconds), (vec!["case-1", "case-2"], Some(86_400)));
+    remove("case-1").unwrap();
+    assert!(remove("case-1").is_err());
+    assert_eq!(list().holds.len(), 1);
+    let extend =
+        |extension| bucket.send(&ExtendObjectRetention { bucket: name.clone(), key: key.clone(), extension });
+    extend(Extension::Additional(3600)).unwrap();
+    assert_eq!(list().period_seconds, Some(86_400 + 3600));
+    assert_eq!(kind(extend(Extension::Period(60))), ErrorKind::Invalid, "never shorter");
+    assert_eq!(
+        kind(extend(Extension::FromNow(20 * 86_400))),
+        ErrorKind::Invalid,
+        "beyond the bucket's maximum"
+    );
+    let plain = Bucket::new(store);
+    plain.put("k", "x");
+    let unprotected = AddLegalHold { bucket: plain.name.clone(), key: "k".into(), id: "x".into() };
+    assert_eq!(kind(plain.send(&unprotected)), ErrorKind::Invalid);
+}
+
+#[test]
+fn buckets_are_listed_with_their_places() {
+    let Some(store) = embedded() else { return };
+    let bucket = Bucket::new(store);
+    let list = ListBucketsExtended { prefix: Some(bucket.name.clone()), ..ListBucketsExtended::default() };
+    let page = bucket.send(&list).unwrap();
+    assert_eq!(page.buckets().len(), 1);
+    assert_eq!(page.buckets()[0].location.as_deref(), Some(store.region.as_str()));
+    let aspera = GetBucketAspera { bucket: bucket.name.clone() };
+    assert_eq!(kind(bucket.send(&aspera).map(drop)), ErrorKind::Unsupported);
+}
+
+#[test]
+fn metadata_tables_are_configured_and_not_there() {
+    let Some(store) = embedded() else { return };
+    let made = Bucket::new(store);
+    let bucket = || made.name.clone();
+    let get = || made.send(&GetBucketMetadataConfiguration { bucket: bucket() }).unwrap();
+    assert_eq!(get(), None);
+    let expiration = RecordExpiration { expiration: TableState::Enabled, days: Some(30) };
+    let journal = JournalTable { expiration: expiration.clone(), encryption: None };
+    let configuration = MetadataConfiguration { journal, inventory: None, annotations: None };
+    let create = CreateBucketMetadataConfiguration { bucket: bucket(), configuration };
+    made.send(&create).unwrap();
+    assert!(made.send(&create).is_err(), "there is one already");
+    let table = InventoryTable { state: TableState::Enabled, encryption: None };
+    made.send(&UpdateBucketMetadataInventoryTableConfiguration { bucket: bucket(), table }).unwrap();
+    let status = get().unwrap();
+    let journal = status.journal.unwrap();
+    assert_eq!((journal.expiration, journal.status.as_deref()), (Some(expiration), Some("FAILED")));
+    assert_eq!(status.inventory.unwrap().state, Some(TableState::Enabled));
+    made.send(&DeleteBucketMetadataConfiguration { bucket: bucket() }).unwrap();
+    assert_eq!(get(), None);
+}
+
+#[test]
+fn the_first_version_of_a_metadata_table_too() {
+    let Some(store) = embedded() else { return };
+    let made = Bucket::new(store);
+    let bucket = || made.name.clone();
+    let destination = TablesDestination { bucket: "arn:aws:s3tables:x".into(), name: "t".into() };
+    let configuration = MetadataTable { destination };
+    made.send(&CreateBucketMetadataTableConfiguration { bucket: bucket(), configuration }).unwrap();
+    let get = || made.send(&GetBucketMetadataTableConfiguration { bucket: bucket() }).unwrap();
+    assert_eq!(get().unwrap().result.destination.name, "t");
+    made.send(&DeleteBucketMetadataTableConfiguration { bucket: bucket() }).unwrap();
+    assert_eq!(get(), None);
+}
