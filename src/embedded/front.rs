@@ -14,7 +14,9 @@ use s3s::service::S3Service;
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::admin;
-use super::api::{Document, Form, Ignored, Required, Status, Written, check_document, token_after};
+use super::api::{
+    Document, Form, Ignored, Required, Status, Written, check_document, token_after, wrong_region,
+};
 use super::body::{Dropped, Reply, Upload};
 use super::faults::{Action, Faults, When};
 use super::log::{Log, Record};
@@ -27,6 +29,7 @@ pub struct Front {
     pub faults: Faults,
     pub log: Log,
     pub latency: Duration,
+    pub region: String,
 }
 
 /// What happens to one request.
@@ -83,6 +86,9 @@ impl Front {
     async fn serve(&self, request: Request<Incoming>, story: &Story) -> Result<Answer, StdError> {
         if let Some(refusal) = too_long_lived(&request) {
             return refuse(refusal);
+        }
+        if let Some(answer) = wrong_region(&self.region, request.headers(), request.uri()) {
+            return Ok(answer);
         }
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(story.ignored());

@@ -231,11 +231,15 @@ fn holds(operator: &str, key: &str, wanted: &[String], context: &BTreeMap<String
         "StringNotEqualsIgnoreCase" => none(str::eq_ignore_ascii_case),
         "StringLike" => any(matches),
         "StringNotLike" => none(matches),
-        "NumericEquals" => any(|wanted, found| number(found).zip(number(wanted)).is_some_and(|(f, w)| f == w)),
+        "NumericEquals" => {
+            any(|wanted, found| number(found).zip(number(wanted)).is_some_and(|(f, w)| f == w))
+        }
         "NumericLessThanEquals" => {
             any(|wanted, found| number(found).zip(number(wanted)).is_some_and(|(f, w)| f <= w))
         }
-        "NumericLessThan" => any(|wanted, found| number(found).zip(number(wanted)).is_some_and(|(f, w)| f < w)),
+        "NumericLessThan" => {
+            any(|wanted, found| number(found).zip(number(wanted)).is_some_and(|(f, w)| f < w))
+        }
         "Null" => wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case("true") == found.is_none()),
         _ => return None,
     })

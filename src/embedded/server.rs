@@ -77,7 +77,8 @@ impl Server {
         let store = Arc::new(store.map_err(|lost| Error::Lost(lost.to_string()))??);
         let (service, api) = service(&options, &key_pair, store);
         let sweeping = tasks.spawn("lifecycle of the embedded server", api.expire());
-        let front = Front { service, faults: faults.clone(), log: log.clone(), latency: options.latency };
+        let (latency, region) = (options.latency, options.region.clone());
+        let front = Front { service, faults: faults.clone(), log: log.clone(), latency, region };
         let certificate = terminator.as_ref().and_then(|terminator| terminator.certificate.clone());
         let secure = terminator.is_some();
         let line = options.bandwidth.map(Line::new);

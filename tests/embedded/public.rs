@@ -184,6 +184,12 @@ fn forms_without_a_signature_need_a_bucket_that_everybody_may_write() {
     let redirected = form(&[("key", "k3"), ("success_action_redirect", "http://localhost/done")]);
     assert_eq!(redirected.status, 303);
     assert!(redirected.header("location").unwrap().starts_with("http://localhost/done?bucket=bkt&key=k3"));
+    let closed = policy(&anybody("Deny", "PutObject", "bkt/secret/*"));
+    assert_eq!(store.put("/bkt?policy", closed.as_bytes()).code(), "204");
+    assert_eq!(
+        (form(&[("key", "secret/k")]).code(), form(&[("key", "k4")]).code()),
+        ("AccessDenied".into(), "204".into())
+    );
     let chunked = [("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")];
     assert_eq!(store.anonymous("PUT", "/bkt/c", &chunked, b"0\r\n\r\n").code(), "NotImplemented");
 }
@@ -195,7 +201,9 @@ fn a_session_is_for_one_bucket() {
     store.put("/dir--use1-az1--x-s3", b"");
     store.put("/bkt/k", b"text");
     let directories = store.get("/?x-id=ListDirectoryBuckets").text();
-    assert!(directories.contains("<Name>dir--use1-az1--x-s3</Name>") && !directories.contains("<Name>bkt</Name>"));
+    assert!(
+        directories.contains("<Name>dir--use1-az1--x-s3</Name>") && !directories.contains("<Name>bkt</Name>")
+    );
     let session = store.with("GET", "/bkt?session", &[("x-amz-create-session-mode", "ReadOnly")], b"");
     let element = |name: &str| session.element(name).unwrap();
     store.pair = Some(KeyPair {
@@ -205,6 +213,7 @@ fn a_session_is_for_one_bucket() {
     assert_eq!(store.get("/bkt/k").text(), "text");
     assert_eq!(store.put("/bkt/k", b"x").code(), "AccessDenied");
     assert_eq!(store.get("/other").code(), "AccessDenied");
-    store.pair = Some(KeyPair { access_key: "SESSIONUNKNOWN".into(), secret_key: Secret::new("x".to_owned()) });
+    store.pair =
+        Some(KeyPair { access_key: "SESSIONUNKNOWN".into(), secret_key: Secret::new("x".to_owned()) });
     assert_eq!(store.get("/bkt/k").code(), "InvalidAccessKeyId");
 }

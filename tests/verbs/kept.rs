@@ -3,10 +3,11 @@
 use holdfs::s3::ErrorKind;
 use holdfs::s3::ops::{DeleteObject, PutObject};
 use holdfs::s3::settings::metadata::{
-    CreateBucketMetadataConfiguration, CreateBucketMetadataTableConfiguration, DeleteBucketMetadataConfiguration,
-    DeleteBucketMetadataTableConfiguration, GetBucketMetadataConfiguration, GetBucketMetadataTableConfiguration,
-    InventoryTable, JournalTable, MetadataConfiguration, MetadataTable, RecordExpiration, TableState,
-    TablesDestination, UpdateBucketMetadataInventoryTableConfiguration,
+    CreateBucketMetadataConfiguration, CreateBucketMetadataTableConfiguration,
+    DeleteBucketMetadataConfiguration, DeleteBucketMetadataTableConfiguration,
+    GetBucketMetadataConfiguration, GetBucketMetadataTableConfiguration, InventoryTable, JournalTable,
+    MetadataConfiguration, MetadataTable, RecordExpiration, TableState, TablesDestination,
+    UpdateBucketMetadataInventoryTableConfiguration,
 };
 use holdfs::s3::settings::{GetSetting, PutSetting};
 use holdfs::s3::vendor::ibm::{

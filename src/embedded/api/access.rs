@@ -4,14 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, Method, Uri};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Extensions, HeaderMap, Method, Response, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::dto::PublicAccessBlockConfiguration;
 use s3s::xml::{Deserialize, Deserializer};
-use s3s::{S3Result, s3_error};
+use s3s::{Body, S3Result, s3_error};
 
 use super::acl::{Permission, grants_everybody};
+use super::xml::Xml;
 use super::{ACCOUNT, Api};
 use crate::embedded::operation::{Query, Target};
 use crate::embedded::policy::{Act, Policy, Verdict, Who};
@@ -23,6 +25,11 @@ pub struct Access(pub Api);
 /// Who signed, as a later look at single keys wants to know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Signed(pub Who);
+
+/// Who signed the request that has these extensions.
+pub fn signed_by(extensions: &Extensions) -> Who {
+    extensions.get::<Signed>().map_or(Who::Anybody, |signed| signed.0)
+}
 
 #[async_trait::async_trait]
 impl S3Access for Access {
@@ -53,7 +60,6 @@ impl Api {
         let who = if access_key.is_some() { Who::Owner } else { Who::Anybody };
         self.check_session(access_key, target, method)?;
         meant(headers)?;
-        check_region(&self.region, headers, uri)?;
         if who == Who::Anybody && is_chunked(headers) {
             let message = "Bodies in chunks are taken only in signed requests: send the bytes as they are";
             return Err(Refusal::not_implemented(message).into());
@@ -219,6 +225,7 @@ fn action(operation: &str) -> String {
         "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
         "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
         "SelectObjectContent" => "GetObject",
+        "RenameObject" => "PutObject",
         other => other,
     };
     format!("s3:{name}")
@@ -258,22 +265,23 @@ fn meant(headers: &HeaderMap) -> S3Result<()> {
     }
 }
 
-/// As S3 does it: the answer tells the region to use.
-fn check_region(own: &str, headers: &HeaderMap, uri: &Uri) -> S3Result<()> {
-    let signed = signed_region(headers, uri);
-    let Some(signed) = signed.filter(|signed| *signed != own) else {
-        return Ok(());
-    };
-    let mut error = s3_error!(
-        AuthorizationHeaderMalformed,
-        "The authorization header is malformed; the region '{signed}' is wrong; expecting '{own}'"
+/// Looked at before the signature, as S3 does it: the answer tells the region to use, and clients learn it.
+pub fn wrong_region(own: &str, headers: &HeaderMap, uri: &Uri) -> Option<Response<Body>> {
+    let signed = signed_region(headers, uri).filter(|signed| signed != own)?;
+    let mut xml = Xml::bare("Error");
+    xml.element("Code", "AuthorizationHeaderMalformed");
+    xml.element(
+        "Message",
+        &format!("The authorization header is malformed; the region '{signed}' is wrong; expecting '{own}'"),
     );
-    if let Ok(value) = http::HeaderValue::from_str(own) {
-        let xml = http::HeaderValue::from_static("application/xml");
-        let region = http::HeaderName::from_static("x-amz-bucket-region");
-        error.set_headers([(region, value), (http::header::CONTENT_TYPE, xml)].into_iter().collect());
+    xml.element("Region", own);
+    let mut answer = Response::new(Body::from(xml.end()));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if let Ok(own) = HeaderValue::from_str(own) {
+        answer.headers_mut().insert("x-amz-bucket-region", own);
     }
-    Err(error)
+    Some(answer)
 }
 
 /// The region in the credential scope: `KEY/20260101/REGION/s3/aws4_request`.

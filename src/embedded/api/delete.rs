@@ -6,7 +6,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::access::Signed;
+use super::access::signed_by;
 use super::object::found_unless;
 use super::wire::{self, bypass, list_header, shown_version, version_id};
 use super::{Api, ignored};
@@ -73,7 +73,7 @@ impl Api {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let who = request.extensions.get::<Signed>().map_or(Who::Anybody, |signed| signed.0);
+        let who = signed_by(&request.extensions);
         let input = request.input;
         self.store.read(&input.bucket, |_| Ok(()))?;
         let objects = input.delete.objects;

@@ -33,7 +33,7 @@ mod snowball;
 mod wire;
 mod xml;
 
-pub use access::Access;
+pub use access::{Access, wrong_region};
 pub use beyond::Beyond;
 pub use integrity::{Required, check_document};
 pub use listing::{Document, Status, token_after};

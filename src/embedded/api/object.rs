@@ -11,6 +11,7 @@ use s3s::dto::{
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError};
 
+use super::access::signed_by;
 use super::acl::check_acl;
 use super::given::{Given, take_headers};
 use super::integrity::Claims;
@@ -127,7 +128,12 @@ impl Api {
         }
         let ignored = ignored(&request);
         let is_form = request.extensions.get::<super::Form>().is_some();
+        let who = signed_by(&request.extensions);
         let (mut input, headers) = (request.input, request.headers);
+        if is_form {
+            // Its key was not known when the request was let in.
+            self.may(who, "PutObject", &input.bucket, Some(&input.key), &Default::default())?;
+        }
         let Given { about, lock: asked, acl } = take_headers!(input).understand()?;
         check_about(&about, &self.store.limits)?;
         let mut claims = Claims::read(&headers)?;
@@ -155,7 +161,7 @@ impl Api {
         let terms = Terms { claims, bytes_max, algorithm: Some(algorithm), etags: self.etags };
         let received = receive(&self.store, input.body.take(), request.trailing_headers, terms).await?;
         let checksum = whole_checksum(&received, algorithm)?;
-        if let Some(unpacking) = Unpacking::asked(&input.key, &about) {
+        if let Some(unpacking) = Unpacking::asked(&input.key, &about, who) {
             self.unpack(&input.bucket, &received.content, &unpacking, asked).await?;
             let e_tag = Some(wire::etag(&received.etag));
             return Ok(S3Response::new(PutObjectOutput { e_tag, ..Default::default() }));

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use s3s::{Body, S3Request, S3Response, S3Result};
 
 use super::Api;
+use super::access::signed_by;
 use super::beyond::replied;
 use super::wire::{self, etags_header, list_header};
 use crate::embedded::operation::Target;
@@ -22,6 +23,9 @@ impl Api {
     ) -> S3Result<S3Response<Body>> {
         let (bucket_name, key) = target.object()?;
         let source = source(&request.headers, bucket_name)?;
+        // The old name goes.
+        let who = signed_by(&request.extensions);
+        self.may(who, "DeleteObject", bucket_name, Some(&source), &Default::default())?;
         let conditions = wire::write_conditions(&request.headers)?;
         let of_source = source_conditions(&request.headers)?;
         let token = list_header(&request.headers, "x-amz-client-token");

@@ -11,6 +11,7 @@ use super::Api;
 use super::receive::Digests;
 use crate::base::ranges::ByteRange;
 use crate::embedded::blob::Content;
+use crate::embedded::policy::Who;
 use crate::embedded::storage::checksum::{Checksum, Choice};
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{About, Lock, NewObject};
@@ -26,13 +27,15 @@ const IGNORE_FOLDERS: &str = "minio-snowball-ignore-dirs";
 pub struct Unpacking {
     folder: String,
     with_folders: bool,
+    /// Must be allowed to write every member.
+    who: Who,
     /// What every object is given.
     about: About,
 }
 
 impl Unpacking {
     /// `None`: the object is no archive, or is to stay one.
-    pub fn asked(key: &str, about: &About) -> Option<Self> {
+    pub fn asked(key: &str, about: &About, who: Who) -> Option<Self> {
         let says = |name: &str| about.metadata.get(name).map(|value| value.trim());
         let asked = says(ASKS).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         if !asked {
@@ -47,7 +50,7 @@ impl Unpacking {
         // That of the archive is nothing to its members.
         about.content_type = None;
         about.content_encoding = None;
-        Some(Self { folder, with_folders, about })
+        Some(Self { folder, with_folders, who, about })
     }
 }
 
@@ -113,6 +116,7 @@ impl Api {
         if key.len() > 1024 {
             return Err(Refusal::new(400, "KeyTooLongError", "Your key is too long"));
         }
+        self.may(unpacking.who, "PutObject", bucket, Some(&key), &Default::default())?;
         let algorithm = Choice::default().algorithm;
         let digests = Digests::new(true, [algorithm]);
         let (etag, sums) = digests.over(content.stream(), self.etags).await?;
@@ -176,12 +180,14 @@ mod tests {
             content_type: Some("application/x-tar".to_owned()),
             ..About::default()
         };
-        assert!(Unpacking::asked("k", &about(&[])).is_none());
-        assert!(Unpacking::asked("k", &about(&[(ASKS, "false")])).is_none());
-        let unpacking = Unpacking::asked("in/x.tar", &about(&[(ASKS, "True"), ("colour", "red")])).unwrap();
+        assert!(Unpacking::asked("k", &about(&[]), Who::Owner).is_none());
+        assert!(Unpacking::asked("k", &about(&[(ASKS, "false")]), Who::Owner).is_none());
+        let unpacking =
+            Unpacking::asked("in/x.tar", &about(&[(ASKS, "True"), ("colour", "red")]), Who::Owner).unwrap();
         assert_eq!((unpacking.folder.as_str(), unpacking.about.content_type), ("in/", None));
         assert_eq!(unpacking.about.metadata.into_keys().collect::<Vec<_>>(), ["colour"]);
-        let below = Unpacking::asked("x.tar", &about(&[(ASKS, "true"), (PREFIX, "/a/b/")])).unwrap();
+        let below =
+            Unpacking::asked("x.tar", &about(&[(ASKS, "true"), (PREFIX, "/a/b/")]), Who::Owner).unwrap();
         assert_eq!(below.folder, "a/b/");
     }
 }

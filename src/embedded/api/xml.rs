@@ -35,6 +35,11 @@ impl Xml {
         Self { text: format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><{root} {XMLNS}>"), root }
     }
 
+    /// Without a name space, as errors are.
+    pub fn bare(root: &'static str) -> Self {
+        Self { text: format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><{root}>"), root }
+    }
+
     pub fn element(&mut self, name: &str, text: &str) {
         for piece in ["<", name, ">", &escape(text), "</", name, ">"] {
             self.text.push_str(piece);

@@ -18,7 +18,7 @@ fn too_large(bytes: usize) -> Fault {
 /// Compressed bytes in, plain bytes out; in small steps, for a few bytes may become very many.
 pub enum Inflater {
     Plain,
-    Gzip(flate2::write::MultiGzDecoder<Vec<u8>>),
+    Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>),
 }
 
 /// A kilobyte of gzip becomes a megabyte at most.
@@ -26,7 +26,7 @@ const STEP_BYTES: usize = 1024;
 
 impl Inflater {
     pub fn gzip() -> Self {
-        Self::Gzip(flate2::write::MultiGzDecoder::new(Vec::new()))
+        Self::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Vec::new())))
     }
 
     /// Gives the plain bytes to `each`, piece by piece, until it says that it needs no more.
@@ -74,14 +74,14 @@ pub type Sink<'s> = &'s mut dyn FnMut(Record<'_>) -> Result<bool, Fault>;
 
 /// Cuts a stream of bytes into records.
 pub enum Cutter {
-    Csv(Csv),
+    Csv(Box<Csv>),
     Lines(Lines),
     Document(Document),
 }
 
 impl Cutter {
     pub fn csv(input: &CsvInput) -> Self {
-        Self::Csv(Csv::new(input))
+        Self::Csv(Box::new(Csv::new(input)))
     }
 
     pub fn json(shape: JsonShape) -> Self {

@@ -607,7 +607,7 @@ impl Names<'_> {
             if self.is_row(&steps[0]) {
                 steps.remove(0);
             }
-            if steps.iter().any(|step| *step == Step::Each) && !self.is_all(steps) {
+            if steps.contains(&Step::Each) && !self.is_all(steps) {
                 let message = "[*] stands behind S3Object only";
                 return Err(Fault::new("UnsupportedSyntax", message));
             }
