@@ -6,15 +6,12 @@ mod commands;
 mod composing;
 mod conditions;
 mod copies;
-<<<<<<< HEAD
 mod documents;
-mod handles;
-=======
->>>>>>> 1139f2b (Strangers meet ACLs, policies and the public access block; lifecycle rules expire; listeners hear; IBM's protection, sessions and S3 Metadata answer; boto3, rclone and s3cmd drive)
-mod ibm;
 mod expiry;
 mod grown;
+mod handles;
 mod heard;
+mod ibm;
 mod kept;
 mod listings;
 mod locks;
@@ -63,35 +60,7 @@ fn lacks_or_fails(what: &str, instead: &str) {
 }
 
 /// What the embedded server does not do, and says so.
-const EMBEDDED_LACKS: &[&str] = &[
-    "CreateBucketMetadataConfiguration",
-    "CreateBucketMetadataTableConfiguration",
-    "DeleteBucketMetadataConfiguration",
-    "DeleteBucketMetadataTableConfiguration",
-    "DeleteObjectAnnotation",
-    "GetBucketAbac",
-    "GetBucketMetadataConfiguration",
-    "GetBucketMetadataTableConfiguration",
-    "GetObjectAnnotation",
-    "GetObjectTorrent",
-    "ListObjectAnnotations",
-    "ListObjectsV2: metadata",
-    "ListObjectsV2: tags",
-    "ListenNotification",
-    "PromptObject",
-    "PutBucketAbac",
-    "PutObject: appends",
-    "PutObject: unpacks archives",
-    "PutObjectAnnotation",
-    "RenameObject",
-    "RestoreObject",
-    "SelectObjectContent",
-    "UpdateBucketMetadataAnnotationTableConfiguration",
-    "UpdateBucketMetadataInventoryTableConfiguration",
-    "UpdateBucketMetadataJournalTableConfiguration",
-    "UpdateObjectEncryption",
-    "UpdateObjectEncryption: takes it for another request",
-];
+const EMBEDDED_LACKS: &[&str] = &["GetObjectTorrent", "PromptObject"];
 
 /// What a call brought; `None` when the store does not do such things, or refuses what others take.
 #[track_caller]
