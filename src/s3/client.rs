@@ -9,10 +9,11 @@ use http::header::HOST;
 use http::{HeaderName, HeaderValue};
 
 use super::credentials::{Credentials, Proof};
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Vendor};
 use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint, Purpose};
 use super::envelope;
 use super::exchange::{Call, Exchange};
+use super::heed::{self, Care, Question};
 use super::operation::Request;
 use super::ops::HeadBucket;
 use super::pace::Pace;
@@ -108,12 +109,44 @@ impl Client {
     /// passes.
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
         let request = self.encode(operation)?;
+        self.take_care(&request).await.map_err(|error| error.about(O::NAME, &resource_of(&request)))?;
+        self.exchange(operation, &request).await
+    }
+
+    /// Spares a store what it would misunderstand.
+    async fn take_care(&self, request: &Request) -> Result<(), Error> {
+        match heed::care(request) {
+            Care::Nothing => Ok(()),
+            _ if self.heeds_everything() => Ok(()),
+            Care::Asked(question) => {
+                let asked = self.encode(&question)?;
+                let answer = self.exchange(&question, &asked).await;
+                if self.heeds_everything() { Ok(()) } else { Question::is_heeded(answer) }
+            }
+            Care::Known { subresource, otherwise } => {
+                // The headers of any answer tell the make.
+                let bucket = HeadBucket { bucket: request.bucket.clone().unwrap_or_default() };
+                let asked = self.encode(&bucket)?;
+                match self.exchange(&bucket, &asked).await {
+                    _ if self.heeds_everything() => Ok(()),
+                    Err(error) if error.status() == 0 => Err(error),
+                    _ => Err(heed::refuse(subresource, otherwise)),
+                }
+            }
+        }
+    }
+
+    fn heeds_everything(&self) -> bool {
+        self.shared.endpoint.is_aws() || matches!(self.dialect().vendor(), Vendor::Aws | Vendor::Holdfs)
+    }
+
+    async fn exchange<O: Operation>(&self, operation: &O, request: &Request) -> Result<O::Output, Error> {
         let call = Call {
             name: O::NAME,
             streamed: O::STREAMED,
             payload: operation.payload(),
             replay: operation.replay(),
-            request: &request,
+            request,
             watch: self.watch.as_ref(),
         };
         let mut output = None;

@@ -16,6 +16,7 @@ mod envelope;
 pub mod error;
 pub mod event_stream;
 mod exchange;
+mod heed;
 mod judge;
 pub mod limits;
 pub mod names;

@@ -607,3 +607,32 @@ async fn a_proxy_gets_the_whole_address_and_its_password() {
     assert_eq!((heard.method.as_str(), heard.target.as_str()), ("CONNECT", "store.example:9000"));
     assert!(!heard.headers.keys().any(|name| name.starts_with("x-amz-")), "the request stays in the tunnel");
 }
+
+#[tokio::test]
+async fn a_store_that_passes_over_sub_resources_is_spared_those_that_would_destroy() {
+    use crate::s3::settings::{DeleteSetting, PublicAccessBlock};
+
+    let (bucket, key) = ("bucket".to_owned(), "key".to_owned());
+    let remove_note = DeleteObjectAnnotation { bucket, key, name: "note".into(), ..Default::default() };
+    let minio = Server::answering([Answer::new(200, &[("server", "MinIO")], "")]).await;
+    let refused = minio.client().send(&remove_note).await.expect_err("it would delete the object");
+    assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
+    let methods = |server: &Server| server.heard().into_iter().map(|sent| sent.method).collect::<Vec<_>>();
+    assert_eq!(methods(&minio), ["HEAD"]);
+
+    let unblock = DeleteSetting::<PublicAccessBlock>::new("bucket");
+    let lister = Server::answering([Answer::new(200, &[], "<ListBucketResult/>")]).await;
+    let refused = lister.client().send(&unblock).await.expect_err("it would delete the bucket");
+    assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
+    assert_eq!(methods(&lister), ["GET"]);
+
+    let absent = "<Error><Code>NoSuchPublicAccessBlockConfiguration</Code></Error>";
+    let honest = Server::answering([Answer::new(404, &[], absent), Answer::new(204, &[], "")]).await;
+    honest.client().send(&unblock).await.expect("it knows the question");
+    assert_eq!(methods(&honest), ["GET", "DELETE"]);
+
+    let aws =
+        Server::answering([Answer::new(200, &[("server", "AmazonS3")], ""), Answer::new(204, &[], "")]).await;
+    aws.client().send(&remove_note).await.expect("it has annotations");
+    assert_eq!(methods(&aws), ["HEAD", "DELETE"]);
+}
