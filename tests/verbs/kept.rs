@@ -1,7 +1,7 @@
 //! IBM's protected buckets, sessions of directory buckets and S3 Metadata, on the embedded server.
 
 use holdfs::s3::ErrorKind;
-use holdfs::s3::ops::{DeleteObject, PutObject};
+use holdfs::s3::ops::{DeleteObject, PutObject, With};
 use holdfs::s3::settings::metadata::{
     CreateBucketMetadataConfiguration, CreateBucketMetadataTableConfiguration,
     DeleteBucketMetadataConfiguration, DeleteBucketMetadataTableConfiguration,
@@ -12,7 +12,7 @@ use holdfs::s3::settings::metadata::{
 use holdfs::s3::settings::{GetSetting, PutSetting};
 use holdfs::s3::vendor::ibm::{
     AddLegalHold, BucketProtection, DeleteLegalHold, ExtendObjectRetention, Extension, GetBucketAspera,
-    ListBucketsExtended, ListLegalHolds, ProtectionDays,
+    ListBucketsExtended, ListLegalHolds, NewRetention, ProtectionDays,
 };
 
 use super::kind;
@@ -93,6 +93,25 @@ fn legal_holds_have_ids_and_retention_grows() {
     plain.put("k", "x");
     let unprotected = AddLegalHold { bucket: plain.name.clone(), key: "k".into(), id: "x".into() };
     assert_eq!(kind(plain.send(&unprotected)), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_new_object_may_say_how_long_it_is_kept() {
+    let Some(store) = embedded() else { return };
+    let bucket = Bucket::new(store);
+    let put = |retention| {
+        let put = With::new(PutObject::new(&bucket.name, "k", "x")).ibm_retention(retention);
+        bucket.send(&put.and_then(|put| put.ibm_legal_hold("case-1")).unwrap())
+    };
+    assert_eq!(kind(put(NewRetention::Period(3600)).map(drop)), ErrorKind::Invalid, "nothing keeps it here");
+    bucket.send(&PutSetting { bucket: bucket.name.clone(), document: protection(0, 1, 10) }).unwrap();
+    assert_eq!(kind(put(NewRetention::Period(-1)).map(drop)), ErrorKind::Unsupported);
+    assert_eq!(kind(put(NewRetention::Period(20 * 86_400)).map(drop)), ErrorKind::Invalid);
+    put(NewRetention::Period(2 * 86_400)).unwrap();
+    let state = bucket.send(&ListLegalHolds { bucket: bucket.name.clone(), key: "k".into() }).unwrap();
+    assert_eq!((state.holds.len(), state.holds[0].id.as_str()), (1, "case-1"));
+    let period = state.period_seconds.unwrap();
+    assert!((2 * 86_400 - 1..=2 * 86_400 + 1).contains(&period), "{period}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::acl::check_acl;
 use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
+use super::ibm::Kept;
 use super::multipart::part_number;
 use super::object::{check_about, found_unless};
 use super::receive::Digests;
@@ -73,6 +74,8 @@ impl Api {
         let changes = changes_something(&input);
         let Given { about: given, lock: asked, acl } = take_headers!(input).understand()?;
         let conditions = found_unless(wire::write_conditions(&headers)?, ignored);
+        let kept = Kept::read(&headers, self.store.now())?;
+        let asked = kept.lock(asked);
         let source = self.source(input.copy_source.clone(), &headers, ignored)?;
         let size = source.object().content.len();
         if size > self.store.limits.copy_bytes_max {
@@ -98,9 +101,12 @@ impl Api {
                 bucket.check(&input.key, &conditions)?;
                 let lock = bucket.lock_for(asked, stamp.now)?;
                 check_acl(bucket, acl.as_deref())?;
+                kept.check(bucket)?;
                 let (parts, about) = (Vec::new(), Box::new(about));
                 let object = NewObject { content, etag, checksum, parts, about, lock, acl };
-                let version = bucket.put(scope, &input.key, object, stamp)?;
+                let mut object = Object::new(object);
+                kept.hold(&mut object, stamp.now)?;
+                let version = bucket.put_again(scope, &input.key, object, stamp)?;
                 Ok((version, bucket.settings.versioning != Versioning::Off))
             })
             .await?;

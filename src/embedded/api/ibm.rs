@@ -13,9 +13,11 @@ use super::xml::{Xml, leaves, malformed};
 use super::{ACCOUNT, Api};
 use crate::base::timestamp::{http_date, parse_compact, parse_rfc3339, rfc3339_millis};
 use crate::embedded::operation::{Query, Target};
+use crate::embedded::storage::bucket::Bucket;
+use crate::embedded::storage::lock::{Mode, Retention};
 use crate::embedded::storage::protection::Protection;
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::Object;
+use crate::embedded::storage::version::{Lock, Object, Version, VersionId};
 
 const HOLDS_MAX: usize = 100;
 const ID_CHARS_MAX: usize = 64;
@@ -77,7 +79,7 @@ impl Api {
             maximum_days: days("MaximumRetention")?,
             permanent: leaf("EnablePermanentRetention").is_some_and(|text| text.eq_ignore_ascii_case("true")),
         };
-        let set = |bucket: &mut crate::embedded::storage::bucket::Bucket| {
+        let set = |bucket: &mut Bucket| {
             protection.check(bucket.settings.protection)?;
             if bucket.settings.protection.is_none() && !bucket.is_empty() {
                 return Err(Refusal::new(
@@ -101,12 +103,7 @@ impl Api {
         let (bucket, key) = target.object()?;
         let adds = target.operation == "AddLegalHold";
         let id = query(request).decoded(if adds { "add" } else { "remove" }).unwrap_or_default();
-        let known = |char: char| char.is_ascii_alphanumeric() || "!_.*()-'".contains(char);
-        if id.is_empty() || id.len() > ID_CHARS_MAX || !id.chars().all(known) {
-            return Err(
-                Refusal::argument("The id of a legal hold has 1 to 64 letters, digits and !_.*()-'").into()
-            );
-        }
+        check_id(&id)?;
         let now = self.store.now();
         self.store
             .write(bucket, |bucket, scope, _| {
@@ -175,6 +172,29 @@ impl Api {
         Ok(done())
     }
 
+    /// What the completion of an upload says about its object, once that is there.
+    pub(super) async fn keep(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &VersionId,
+        kept: Kept,
+    ) -> Result<(), Refusal> {
+        if kept == Kept::default() {
+            return Ok(());
+        }
+        let edit = self.store.write(bucket, |bucket, scope, stamp| {
+            let protection = bucket.settings.protection.ok_or_else(unprotected)?;
+            bucket.edit(scope, key, Some(id), |object| {
+                if let Some(until) = kept.until {
+                    object.lock.retention = Some(protection.asked(stamp.now, until)?);
+                }
+                kept.hold(object, stamp.now)
+            })
+        });
+        edit.await.map(drop)
+    }
+
     pub(super) async fn list_buckets_extended(
         &self,
         request: &S3Request<Body>,
@@ -208,6 +228,88 @@ impl Api {
             }
         });
         Ok(replied(StatusCode::OK, xml.end()))
+    }
+}
+
+/// What the headers of a write say about keeping the new object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    until: Option<SystemTime>,
+    hold: Option<String>,
+}
+
+impl Kept {
+    pub fn read(headers: &http::HeaderMap, now: SystemTime) -> Result<Self, Refusal> {
+        let period = list_header(headers, "retention-period").map(|text| text.trim().parse::<i64>());
+        let period = match period {
+            None => None,
+            Some(Ok(seconds @ (-1 | -2))) => {
+                let message =
+                    format!("Retention without end (Retention-Period: {seconds}) is not implemented");
+                return Err(Refusal::not_implemented(message));
+            }
+            Some(Ok(seconds)) if (0..=i64::from(u32::MAX)).contains(&seconds) => {
+                Some(now + Duration::from_secs(seconds.unsigned_abs()))
+            }
+            Some(_) => return Err(Refusal::argument("Retention-Period is a number of seconds")),
+        };
+        let date = list_header(headers, "retention-expiration-date");
+        let date = date.map(|text| {
+            let date = parse_rfc3339(&text).or_else(|| parse_compact(&text));
+            date.ok_or_else(|| Refusal::argument("Retention-Expiration-Date is no date"))
+        });
+        let until = match (period, date.transpose()?) {
+            (Some(_), Some(_)) => {
+                let message = "Retention-Period and Retention-Expiration-Date exclude each other";
+                return Err(Refusal::request(message));
+            }
+            (period, date) => period.or(date),
+        };
+        let hold = list_header(headers, "retention-legal-hold-id");
+        hold.as_deref().map_or(Ok(()), check_id)?;
+        Ok(Self { until, hold })
+    }
+
+    /// Only a protected bucket keeps.
+    pub fn check(&self, bucket: &Bucket) -> Result<(), Refusal> {
+        match *self != Self::default() && bucket.settings.protection.is_none() {
+            true => Err(unprotected()),
+            false => Ok(()),
+        }
+    }
+
+    /// The same as the lock of the object.
+    pub fn lock(&self, asked: Lock) -> Lock {
+        let kept = self.until.map(|until| Retention { mode: Mode::Compliance, until });
+        Lock { retention: kept.or(asked.retention), ..asked }
+    }
+
+    pub fn hold(self, object: &mut Object, now: SystemTime) -> Result<(), Refusal> {
+        self.hold.map_or(Ok(()), |id| hold(object, id, now))
+    }
+}
+
+/// How long an object of a protected bucket is kept, as a reply says it.
+pub fn tell_retention(headers: &mut http::HeaderMap, version: &Version) {
+    let Some(object) = &version.object else { return };
+    let mut set = |name: &'static str, value: String| {
+        if let Ok(value) = http::HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(retention) = object.lock.retention {
+        let period = retention.until.duration_since(version.modified).unwrap_or_default().as_secs();
+        set("retention-period", period.to_string());
+        set("retention-expiration-date", http_date(retention.until));
+    }
+    set("retention-legal-hold-count", object.holds.len().to_string());
+}
+
+fn check_id(id: &str) -> Result<(), Refusal> {
+    let known = |char: char| char.is_ascii_alphanumeric() || "!_.*()-'".contains(char);
+    match !id.is_empty() && id.len() <= ID_CHARS_MAX && id.chars().all(known) {
+        true => Ok(()),
+        false => Err(Refusal::argument("The id of a legal hold has 1 to 64 letters, digits and !_.*()-'")),
     }
 }
 
@@ -287,6 +389,24 @@ impl Extension {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_object_may_say_how_long_it_is_kept() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let read = |list: &[(&'static str, &str)]| {
+            let headers = list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            Kept::read(&headers.collect(), at(100)).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(read(&[]), Ok(Kept::default()));
+        let kept = read(&[("retention-period", "60"), ("retention-legal-hold-id", "case-1")]).unwrap();
+        assert_eq!((kept.until, kept.hold.as_deref()), (Some(at(160)), Some("case-1")));
+        assert_eq!(read(&[("retention-expiration-date", "19700101T000500Z")]).unwrap().until, Some(at(300)));
+        assert_eq!(read(&[("retention-period", "-1")]), Err("NotImplemented"));
+        assert_eq!(read(&[("retention-period", "soon")]), Err("InvalidArgument"));
+        assert_eq!(read(&[("retention-legal-hold-id", "a b")]), Err("InvalidArgument"));
+        let both = [("retention-period", "1"), ("retention-expiration-date", "19700101T000500Z")];
+        assert_eq!(read(&both), Err("InvalidRequest"));
+    }
 
     #[test]
     fn retention_is_extended_by_one_header() {

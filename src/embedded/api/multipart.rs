@@ -13,6 +13,7 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 use super::acl::check_acl;
 use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
+use super::ibm::Kept;
 use super::integrity::{Claims, decode_checksum};
 use super::object::{check_about, found_unless};
 use super::receive::{Received, Terms, receive};
@@ -112,7 +113,9 @@ impl Api {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let conditions = found_unless(wire::write_conditions(&request.headers)?, ignored(&request));
+        let kept = Kept::read(&request.headers, self.store.now())?;
         let input = request.input;
+        self.store.read(&input.bucket, |bucket| kept.check(bucket))?;
         let start = self.store.upload(&input.bucket, &input.key, &input.upload_id)?;
         let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let listed = parts.into_iter().map(listed_part).collect::<Result<Vec<_>, _>>()?;
@@ -133,6 +136,7 @@ impl Api {
         let upload = (input.key.as_str(), input.upload_id.as_str());
         let version =
             self.store.complete_upload(&input.bucket, upload, &listed, &expected, &conditions).await?;
+        self.keep(&input.bucket, &input.key, &version.id, kept).await?;
         self.tell("s3:ObjectCreated:CompleteMultipartUpload", &input.bucket, &input.key, &version);
         let versioned =
             self.store.read(&input.bucket, |bucket| Ok(bucket.settings.versioning != Versioning::Off))?;

@@ -14,6 +14,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError};
 use super::access::signed_by;
 use super::acl::check_acl;
 use super::given::{Given, take_headers};
+use super::ibm::{Kept, tell_retention};
 use super::integrity::Claims;
 use super::receive::{Received, Terms, receive};
 use super::restore::{check_readable, restore_header};
@@ -35,6 +36,8 @@ struct Found {
     version: Arc<Version>,
     /// Whether replies name versions.
     versioned: bool,
+    /// Whether replies say how long it is kept, as IBM's do.
+    protected: bool,
 }
 
 impl Found {
@@ -65,7 +68,11 @@ impl Api {
         self.tell("s3:ObjectAccessed:Get", &request.input.bucket, &request.input.key, &found.version);
         let content = if slice.partial { object.content.slice(slice.range) } else { object.content.clone() };
         output.body = Some(StreamingBlob::new(Outgoing(content.stream())));
-        Ok(S3Response::new(output))
+        let mut response = S3Response::new(output);
+        if found.protected {
+            tell_retention(&mut response.headers, &found.version);
+        }
+        Ok(response)
     }
 
     pub(super) async fn head_object(
@@ -87,6 +94,9 @@ impl Api {
         if let Some(count) = tag_count {
             response.headers.insert("x-amz-tagging-count", count.into());
         }
+        if found.protected {
+            tell_retention(&mut response.headers, &found.version);
+        }
         Ok(response)
     }
 
@@ -99,7 +109,10 @@ impl Api {
         let version_id = wire::version_id(input.version_id.clone());
         let found = self.store.read(&input.bucket, |bucket| {
             let version = bucket.find(&input.key, version_id.as_ref())?.clone();
-            Ok(Found { version, versioned: bucket.settings.versioning != Versioning::Off })
+            let settings = &bucket.settings;
+            let (versioned, protected) =
+                (settings.versioning != Versioning::Off, settings.protection.is_some());
+            Ok(Found { version, versioned, protected })
         })?;
         if !ignored.conditions {
             let since = |value: &Option<_>| value.as_ref().map(wire::system_time);
@@ -136,6 +149,8 @@ impl Api {
         }
         let Given { about, lock: asked, acl } = take_headers!(input).understand()?;
         check_about(&about, &self.store.limits)?;
+        let kept = Kept::read(&headers, self.store.now())?;
+        let asked = kept.lock(asked);
         let mut claims = Claims::read(&headers)?;
         claims.length = claims.length.filter(|_| !is_form);
         if claims.length.is_none() && !is_form {
@@ -149,6 +164,7 @@ impl Api {
                 bucket.check(&input.key, &conditions)?
             }
             check_acl(bucket, acl.as_deref())?;
+            kept.check(bucket)?;
             bucket.lock_for(asked, self.store.now())
         })?;
         if claims.is_bare() && locks != Default::default() {
@@ -174,7 +190,9 @@ impl Api {
                 let lock = bucket.lock_for(asked, stamp.now)?;
                 let Received { content, etag, .. } = received;
                 let object = NewObject { content, etag, checksum, parts, about: Box::new(about), lock, acl };
-                let version = bucket.put(scope, &input.key, object, stamp)?;
+                let mut object = Object::new(object);
+                kept.hold(&mut object, stamp.now)?;
+                let version = bucket.put_again(scope, &input.key, object, stamp)?;
                 Ok((version, bucket.settings.versioning != Versioning::Off))
             })
             .await?;

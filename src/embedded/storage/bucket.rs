@@ -158,7 +158,11 @@ impl Bucket {
     /// The protection of a new version: what its writer asks for, else the bucket's default.
     pub fn lock_for(&self, asked: Lock, now: SystemTime) -> Result<Lock, Refusal> {
         if let Some(protection) = self.settings.protection {
-            return Ok(Lock { retention: Some(protection.retention(now)), ..asked });
+            let retention = match asked.retention {
+                Some(retention) => protection.asked(now, retention.until)?,
+                None => protection.retention(now),
+            };
+            return Ok(Lock { retention: Some(retention), ..asked });
         }
         let Some(rule) = self.settings.lock else {
             let bare = asked == Lock::default();

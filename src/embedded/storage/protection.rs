@@ -39,6 +39,17 @@ impl Protection {
         Retention { mode: Mode::Compliance, until: now + DAY * self.default_days }
     }
 
+    /// Of an object that is made now and says until when it is to be kept.
+    pub fn asked(self, now: SystemTime, until: SystemTime) -> Result<Retention, Refusal> {
+        let within = now + DAY * self.minimum_days <= until && until <= now + DAY * self.maximum_days;
+        if !within {
+            let message =
+                format!("The bucket keeps objects for {} to {} days", self.minimum_days, self.maximum_days);
+            return Err(Refusal::request(message));
+        }
+        Ok(Retention { mode: Mode::Compliance, until })
+    }
+
     /// Keeps longer, never shorter, and no longer than the bucket allows from the object's creation on.
     pub fn extended(
         self,
@@ -84,6 +95,8 @@ mod tests {
         let at = |days: u32| SystemTime::UNIX_EPOCH + DAY * days;
         assert_eq!(protection.retention(at(5)).until, at(6));
         assert_eq!(protection.extended(at(0), at(1), at(2)).unwrap().until, at(2));
+        assert_eq!(protection.asked(at(5), at(7)).unwrap().until, at(7));
+        assert!(protection.asked(at(5), at(8)).is_err());
         assert!(protection.extended(at(0), at(1), at(3)).is_err());
         assert!(protection.extended(at(0), at(2), at(1)).is_err());
     }
