@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use crate::{config, mount, s3};
 
 pub type Outcome<T = ()> = Result<T, Failure>;
@@ -22,17 +24,53 @@ pub struct Failure {
     pub exit: Exit,
     /// What happened, why, what to do.
     pub message: String,
+    /// What the store said, where that is the reason.
+    pub error: Option<s3::Error>,
 }
 
 impl Failure {
     pub fn refused(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Refused, message: message.into() }
+        Self::new(Exit::Refused, message)
     }
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self::new(Exit::Usage, message)
     }
     pub fn environment(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Environment, message: message.into() }
+        Self::new(Exit::Environment, message)
+    }
+
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), error: None }
+    }
+
+    /// The same failure in other words, which say more to people.
+    pub fn said(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
+    /// The next key would fail in the same way.
+    pub fn is_hopeless(&self) -> bool {
+        use s3::ErrorKind::*;
+        let kind = self.error.as_ref().map(s3::Error::kind);
+        matches!(kind, Some(NoSuchBucket | Credentials | NoCredentials | Tls | Redirect | Skew))
+    }
+
+    /// `{"error": {…}}`, always with all fields: those that do not apply are null. `about` is what failed, where
+    /// there are several: a key or a file.
+    pub fn to_json(&self, about: Option<&str>) -> Value {
+        let said = |text: fn(&s3::Error) -> &str| {
+            self.error.as_ref().map(text).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        json!({ "error": {
+            "message": self.message,
+            "exit_status": self.exit as u8,
+            "about": about,
+            "code": said(s3::Error::code),
+            "http_status": self.error.as_ref().map(s3::Error::status).filter(|status| *status > 0),
+            "operation": said(|error| error.operation()),
+            "request_id": said(s3::Error::request_id),
+            "host_id": said(s3::Error::host_id),
+        } })
     }
 }
 
@@ -61,7 +99,7 @@ pub fn report(outcome: Outcome) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {
-                super::terminal::note(format_args!("holdfs: {}", failure.message));
+                super::terminal::failure(&failure, None);
             }
             ExitCode::from(failure.exit as u8)
         }
@@ -70,7 +108,7 @@ pub fn report(outcome: Outcome) -> ExitCode {
 
 impl From<s3::Error> for Failure {
     fn from(error: s3::Error) -> Self {
-        Self { exit: exit_of(error.kind()), message: error.to_string() }
+        Self { exit: exit_of(error.kind()), message: error.to_string(), error: Some(error) }
     }
 }
 

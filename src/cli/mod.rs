@@ -25,9 +25,10 @@ pub use failure::{Exit, Failure, Outcome};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::s3::Client;
+use crate::config::Options;
+use runtime::Interrupt;
 
 /// Mounts buckets of any S3-compatible store as a file system.
 #[derive(Parser, Debug)]
@@ -52,7 +53,7 @@ pub enum Command {
     /// Lists, creates and removes buckets, and shows and changes what is set on them.
     Bucket(OnStore<bucket::BucketArgs>),
     /// Works on objects key by key, without a mount.
-    Object(OnStore<object::ObjectArgs>),
+    Object(Box<OnStore<object::ObjectArgs>>),
     Serve(serve::Args),
     Demo(demo::Args),
     #[command(hide = true)]
@@ -69,9 +70,9 @@ pub struct OnStore<A: clap::Args> {
 }
 
 impl<A: clap::Args> OnStore<A> {
-    fn run(self, run: impl AsyncFnOnce(A, Client) -> Outcome) -> Outcome {
+    fn run(self, run: impl AsyncFnOnce(A, &Options, &Interrupt) -> Outcome) -> Outcome {
         let options = self.store.options()?;
-        runtime::block_on(async { run(self.args, options::client(&options)?).await })
+        runtime::interruptible(async |interrupt| run(self.args, &options, interrupt).await)
     }
 }
 
@@ -84,8 +85,12 @@ impl Command {
             Self::Sync(args) => args.run(),
             Self::Doctor(args) => args.run(),
             Self::Journal(args) => args.run(),
-            Self::Bucket(on) => on.run(async |args, client| bucket::run(args, &client).await),
-            Self::Object(on) => on.run(async |args, client| object::run(args, &client).await),
+            Self::Bucket(on) => {
+                on.run(async |args, options, interrupt| bucket::run(args, options, interrupt).await)
+            }
+            Self::Object(on) => {
+                on.run(async |args, options, interrupt| object::run(args, options, interrupt).await)
+            }
             Self::Serve(args) => args.run(),
             Self::Demo(args) => args.run(),
             Self::Reference(args) => args.run(),
@@ -96,12 +101,34 @@ impl Command {
 /// Parses, dispatches, reports: the whole program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let arguments = mount::arguments_of_mount_helper(arguments);
-    match Cli::try_parse_from(arguments) {
+    let asks_for_json = arguments.iter().any(|argument| argument == "--json");
+    let matches = Cli::command().try_get_matches_from(arguments);
+    let parsed = matches.and_then(|matches| {
+        if wants_json(&matches) {
+            terminal::speak_json();
+        }
+        Cli::from_arg_matches(&matches)
+    });
+    match parsed {
         Ok(cli) => failure::report(cli.command.run()),
-        Err(error) => {
-            // Also the way of --help and --version, which clap prints to stdout with status 0.
+        // Also the way of --help and --version, which clap prints to stdout with status 0.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            if error.use_stderr() { ExitCode::from(Exit::Usage as u8) } else { ExitCode::SUCCESS }
+            ExitCode::SUCCESS
+        }
+        Err(error) if asks_for_json => {
+            terminal::speak_json();
+            failure::report(Err(Failure::usage(error.to_string().trim_end())))
+        }
+        Err(error) => {
+            let _ = error.print();
+            ExitCode::from(Exit::Usage as u8)
         }
     }
+}
+
+/// Whether the command that was typed, at whatever depth, has `--json`.
+fn wants_json(matches: &ArgMatches) -> bool {
+    let here = matches.try_get_one::<bool>("json").ok().flatten().is_some_and(|json| *json);
+    here || matches.subcommand().is_some_and(|(_, matches)| wants_json(matches))
 }

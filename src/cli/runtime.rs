@@ -1,10 +1,18 @@
 //! The runtime of commands that talk to a store and then leave (a mount builds its own).
 
 use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Outcome};
+use crate::base::tasks::{Stop, Tasks};
+
+/// How long a command that was interrupted may take to put things in order.
+const GRACE: Duration = Duration::from_secs(10);
 
 pub fn build() -> Outcome<Runtime> {
     Builder::new_multi_thread()
@@ -17,4 +25,58 @@ pub fn build() -> Outcome<Runtime> {
 /// Runs one command's future to its end.
 pub fn block_on<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     build()?.block_on(future)
+}
+
+/// What interrupts a command: Ctrl-C, SIGTERM, a terminal that is closed.
+pub struct Interrupt {
+    tasks: Tasks,
+    tidies: AtomicBool,
+}
+
+impl Interrupt {
+    /// For a command that must put things in order when it is interrupted: it goes on until it has, and should do so
+    /// when this asks. Any other command is dropped where it stands.
+    pub fn tidied(&self) -> Stop {
+        self.tidies.store(true, Ordering::Relaxed);
+        self.tasks.token()
+    }
+}
+
+/// Runs one command to its end, or until it is interrupted. The second interrupt ends any command at once.
+pub fn interruptible<T>(work: impl AsyncFnOnce(&Interrupt) -> Outcome<T>) -> Outcome<T> {
+    let runtime = build()?;
+    let outcome = runtime.block_on(async {
+        let interrupt =
+            Interrupt { tasks: Tasks::new(runtime.handle().clone()), tidies: AtomicBool::new(false) };
+        let mut work = pin!(work(&interrupt));
+        tokio::select! {
+            outcome = &mut work => return outcome,
+            caught = interrupted() => caught?,
+        }
+        interrupt.tasks.shutdown(Duration::ZERO).await;
+        let interrupted_failure = Err(Failure::refused("Interrupted."));
+        if !interrupt.tidies.load(Ordering::Relaxed) {
+            return interrupted_failure;
+        }
+        tokio::select! {
+            outcome = tokio::time::timeout(GRACE, work) => outcome.unwrap_or(interrupted_failure),
+            _ = interrupted() => interrupted_failure,
+        }
+    });
+    // A thread that still waits for standard input must not hold us up.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn interrupted() -> Outcome {
+    let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let [Ok(interrupt), Ok(terminate), Ok(hangup)] = &mut signals else {
+        return Err(Failure::environment("Cannot wait for signals."));
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }

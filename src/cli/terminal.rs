@@ -3,8 +3,27 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Outcome;
+use serde_json::json;
+
+use super::{Failure, Outcome};
+
+/// With `--json`, what goes to stderr is JSON too, a document a line.
+static SPEAKS_JSON: AtomicBool = AtomicBool::new(false);
+
+pub fn speak_json() {
+    SPEAKS_JSON.store(true, Ordering::Relaxed);
+}
+
+fn speaks_json() -> bool {
+    SPEAKS_JSON.load(Ordering::Relaxed)
+}
+
+/// Whether somebody looks at stderr who would like to see how far long work is.
+pub fn shows_progress() -> bool {
+    io::stderr().is_terminal() && !speaks_json()
+}
 
 /// One line of the answer. A reader that went away (`holdfs … | head`) is no failure.
 pub fn data(line: impl Display) -> Outcome {
@@ -18,7 +37,35 @@ pub fn bytes(bytes: &[u8]) -> Outcome {
 
 /// One line for people. Nothing is left to tell them when stderr is gone.
 pub fn note(line: impl Display) {
+    if speaks_json() {
+        return told(json!({ "note": line.to_string() }));
+    }
+    told(line);
+}
+
+/// Why a command failed, or of a command about many keys the one that it is `about`.
+pub fn failure(failure: &Failure, about: Option<&str>) {
+    match (about, &failure.error) {
+        _ if speaks_json() => told(failure.to_json(about)),
+        // What the store said names its object already.
+        (None, _) | (_, Some(_)) => told(format_args!("holdfs: {}", failure.message)),
+        (Some(about), None) => told(format_args!("holdfs: {}: {}", printable(about), failure.message)),
+    }
+}
+
+fn told(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Asks a person, who must type `word`. `None` where nobody could be asked.
+pub fn confirmed(question: impl Display, word: &str) -> Option<bool> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return None;
+    }
+    let _ = write!(io::stderr().lock(), "{question} ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).ok()?;
+    Some(answer.trim() == word)
 }
 
 /// Many lines of an answer, written together. [`Answer::line`] says whether somebody still reads them.

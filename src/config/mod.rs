@@ -9,7 +9,7 @@ mod document;
 mod file;
 mod fstab;
 pub mod paths;
-mod values;
+pub mod values;
 
 pub use definition::{DEFINITIONS, Definition, Group};
 pub use document::document;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue};
 
@@ -15,7 +16,7 @@ use super::envelope;
 use super::exchange::{Call, Exchange};
 use super::heed::{self, Care, Question};
 use super::operation::Request;
-use super::ops::HeadBucket;
+use super::ops::{CustomerKeys, HeadBucket};
 use super::pace::Pace;
 use super::post::{PostForm, PostPolicy};
 use super::region::Regions;
@@ -26,6 +27,7 @@ use super::skew::Skew;
 use super::transport::http::HttpTransport;
 use super::transport::{Transport, Watch};
 use super::{Config, Deadlines, Error, ErrorKind, Limits, Operation, names};
+use crate::base::tasks::Stop;
 
 /// Cheap to clone; all clones share the connection pool, credentials, learnt regions, skew and rate.
 #[derive(Clone)]
@@ -33,6 +35,8 @@ pub struct Client {
     shared: Arc<Shared>,
     deadlines: Deadlines,
     watch: Option<Watch>,
+    stop: Option<Stop>,
+    customer: CustomerKeys,
 }
 
 pub(super) struct Shared {
@@ -102,7 +106,13 @@ impl Client {
             counters: Arc::default(),
             config,
         };
-        Ok(Self { shared: Arc::new(shared), deadlines, watch: None })
+        Ok(Self {
+            shared: Arc::new(shared),
+            deadlines,
+            watch: None,
+            stop: None,
+            customer: CustomerKeys::default(),
+        })
     }
 
     /// Sends one operation and retries it by class of failure until it succeeds, fails for good or its deadline
@@ -172,6 +182,41 @@ impl Client {
     /// The same client, whose requests tell `watch` of every frame of a body that the socket takes.
     pub fn watched_by(&self, watch: Watch) -> Self {
         Self { watch: Some(watch), ..self.clone() }
+    }
+
+    /// The same client, whose managed transfers end when `stop` asks: what they have begun in parts is aborted at the
+    /// store before they fail. Single requests go on to their end.
+    pub fn stopped_by(&self, stop: Stop) -> Self {
+        Self { stop: Some(stop), ..self.clone() }
+    }
+
+    /// The same client, whose reads and writes of objects carry a customer's own keys (SSE-C). Only over TLS.
+    pub fn with_customer_keys(&self, customer: CustomerKeys) -> Self {
+        Self { customer, ..self.clone() }
+    }
+
+    /// The same client as it reads what it copies from.
+    pub fn at_source(&self) -> Self {
+        self.with_customer_keys(CustomerKeys { own: self.customer.source.clone(), source: None })
+    }
+
+    /// The same client, which is stopped together with `other`.
+    pub fn stopped_with(&self, other: &Self) -> Self {
+        Self { stop: other.stop.clone(), ..self.clone() }
+    }
+
+    /// Whether [`Client::stopped_by`]'s stop was asked for.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.clone().is_some_and(|mut stop| stop.asked().now_or_never().is_some())
+    }
+
+    /// `work`, or `ErrorKind::Source` when the client is asked to stop before it is done.
+    pub async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Some(mut stop) = self.stop.clone() else { return work.await };
+        tokio::select! {
+            done = work => done,
+            () = stop.asked() => Err(Error::new(ErrorKind::Source, "It was interrupted.")),
+        }
     }
 
     /// A URL that lets its bearer do this operation until it expires: between one second and seven days. Headers
@@ -259,6 +304,7 @@ impl Client {
 
     fn encode<O: Operation>(&self, operation: &O) -> Result<Request, Error> {
         let mut request = operation.encode().map_err(|error| error.about(O::NAME, ""))?;
+        self.customer.encode(O::NAME, &mut request.headers).map_err(|error| error.about(O::NAME, ""))?;
         self.shared.dialect.accommodate(&mut request);
         self.shared.name_service_instance(&mut request)?;
         let checked = match (&request.bucket, &request.key) {

@@ -8,19 +8,18 @@ use serde_json::Value;
 
 use holdfs::s3::ops::CreateMultipartUpload;
 
-use super::holds_or_lacks;
 use crate::mounted::harness::{Bucket, ObjectLock, Store, block_on, noise};
 
 /// What a command did: its exit status, standard output and standard error.
-struct Ran {
-    status: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub status: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
     #[track_caller]
-    fn ok(self) -> String {
+    pub fn ok(self) -> String {
         assert_eq!(self.status, 0, "{}", self.err);
         self.out
     }
@@ -36,11 +35,11 @@ impl From<Output> for Ran {
     }
 }
 
-fn holdfs(arguments: &[&str]) -> Ran {
+pub fn holdfs(arguments: &[&str]) -> Ran {
     holdfs_with(arguments, b"")
 }
 
-fn holdfs_with(arguments: &[&str], stdin: &[u8]) -> Ran {
+pub fn holdfs_with(arguments: &[&str], stdin: &[u8]) -> Ran {
     let mut command = Store::shared().command();
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("holdfs starts");
@@ -51,11 +50,16 @@ fn holdfs_with(arguments: &[&str], stdin: &[u8]) -> Ran {
     })
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn path(bucket: &Bucket<'_>, key: &str) -> String {
+/// One JSON document a line.
+pub fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(json).collect()
+}
+
+pub fn path(bucket: &Bucket<'_>, key: &str) -> String {
     format!("s3://{}/{key}", bucket.name)
 }
 
@@ -342,10 +346,7 @@ fn unfinished_uploads_are_listed_and_aborted() {
         shown.lines().map(|line| json(line)["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(uploads(&[]), ["a/1", "b"]);
-    let below = uploads(&["--prefix", "a/", "--abort"]);
-    if !holds_or_lacks("ListMultipartUploads: below a prefix", &below, &vec!["a/1".to_owned()]) {
-        return;
-    }
+    assert_eq!(uploads(&["--prefix", "a/", "--abort"]), ["a/1"]);
     assert_eq!(uploads(&[]), ["b"]);
     assert!(holdfs(&["bucket", "uploads", &bucket.name]).ok().ends_with(" b\n"));
 }

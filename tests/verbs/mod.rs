@@ -3,6 +3,9 @@
 //! told to the conformance table and to the table of operations, never skipped in silence.
 
 mod commands;
+mod commands_many;
+mod commands_more;
+mod commands_tidy;
 mod composing;
 mod conditions;
 mod copies;

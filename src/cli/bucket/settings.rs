@@ -7,7 +7,10 @@ use std::path::Path;
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
+use super::info::Look;
+use crate::cli::object::Format;
 use crate::cli::terminal::{self, data};
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
@@ -78,6 +81,16 @@ impl Which {
         }
     }
 
+    /// That it was done is what people asked for; JSON says it.
+    fn done(&self, word: &str, format: Format) -> Outcome {
+        match format {
+            Format::Json => {
+                data(json!({ "bucket": self.bucket, "setting": self.setting, "id": self.id, "done": word }))
+            }
+            Format::Text => Ok(()),
+        }
+    }
+
     fn id(&self) -> Outcome<&str> {
         self.id.as_deref().ok_or_else(|| {
             Failure::usage(format!(
@@ -88,21 +101,45 @@ impl Which {
     }
 }
 
-pub(super) async fn get(client: &Client, which: Which, json: bool) -> Outcome {
-    let form = if json { Form::Json } else { Form::Stored };
+/// The names of those that a bucket has one of, or none.
+pub(super) fn alone() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().filter(|(_, documents)| !documents.are_several()).map(|(name, _)| *name)
+}
+
+/// One of them, without a failure where the store has none to show.
+pub(super) async fn look(client: &Client, bucket: &str, setting: &str) -> Look {
+    let which = Which { bucket: bucket.to_owned(), setting: setting.to_owned(), id: None };
+    let found = match which.documents() {
+        Ok(documents) => documents.get(client, &which, Form::Json).await,
+        Err(failure) => Err(failure),
+    };
+    match found {
+        Ok(Some(text)) => Look::Set(serde_json::from_str(&text).unwrap_or(text.into())),
+        Ok(None) => Look::Unset,
+        Err(Failure { message, error, .. }) => {
+            let code = error.map(|error| error.code().to_owned()).filter(|code| !code.is_empty());
+            Look::Refused(code.unwrap_or(message))
+        }
+    }
+}
+
+pub(super) async fn get(client: &Client, which: Which, format: Format) -> Outcome {
+    let form = if format == Format::Json { Form::Json } else { Form::Stored };
     match which.documents()?.get(client, &which, form).await? {
         Some(text) => data(text.trim_end()),
         None => Err(which.absent()),
     }
 }
 
-pub(super) async fn set(client: &Client, which: Which, file: &Path) -> Outcome {
+pub(super) async fn set(client: &Client, which: Which, file: &Path, format: Format) -> Outcome {
     let text = read(file)?;
-    which.documents()?.set(client, &which, text).await
+    which.documents()?.set(client, &which, text).await?;
+    which.done("set", format)
 }
 
-pub(super) async fn unset(client: &Client, which: Which) -> Outcome {
-    which.documents()?.unset(client, &which).await
+pub(super) async fn unset(client: &Client, which: Which, format: Format) -> Outcome {
+    which.documents()?.unset(client, &which).await?;
+    which.done("unset", format)
 }
 
 fn read(file: &Path) -> Outcome<String> {
@@ -136,6 +173,10 @@ trait Documents: Sync {
     async fn get(&self, client: &Client, which: &Which, form: Form) -> Outcome<Option<String>>;
     async fn set(&self, client: &Client, which: &Which, text: String) -> Outcome;
     async fn unset(&self, client: &Client, which: &Which) -> Outcome;
+    /// A bucket can have more than one.
+    fn are_several(&self) -> bool {
+        false
+    }
 }
 
 /// A type as a value.
@@ -277,6 +318,10 @@ impl<S: NamedSetting + Serialize + DeserializeOwned> Documents for Several<S> {
 
     async fn unset(&self, client: &Client, which: &Which) -> Outcome {
         Ok(client.send(&DeleteNamed::<S>::new(&which.bucket, which.id()?)).await?)
+    }
+
+    fn are_several(&self) -> bool {
+        true
     }
 }
 

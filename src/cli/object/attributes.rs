@@ -1,29 +1,31 @@
 //! `holdfs object attributes`: checksums, and the parts that an object was uploaded in.
 
+use clap::Args;
 use serde_json::{Value, json};
 
+use super::batch::Said;
+use super::each::{self, Deed};
+use super::many::{ORDER, Which};
 use super::{Format, Target};
 use crate::base::timestamp;
-use crate::cli::terminal::Answer;
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
 use crate::s3::ops::{GetObjectAttributes, ObjectAttributes};
 
-pub(super) async fn run(client: &Client, target: &Target, format: Format) -> Outcome {
-    let attributes = all(client, target).await?;
-    let mut answer = Answer::to_stdout();
-    match format {
-        Format::Json => {
-            answer.line(described(&attributes))?;
-        }
-        Format::Text => {
-            for line in lines(&attributes) {
-                let line = answer.name(&line).into_owned();
-                answer.line(line)?;
-            }
-        }
-    }
-    answer.finish()
+/// Show checksums, and the parts that an object was uploaded in; with --recursive, of all that begin so.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{ORDER}\n\nExample: holdfs object attributes photos/a.jpg"))]
+pub struct AttributesArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) async fn run(client: &Client, args: &AttributesArgs, format: Format) -> Outcome {
+    let show = async |target| {
+        let attributes = all(client, &target).await?;
+        Ok(Said::new(described(&attributes), lines(&attributes)))
+    };
+    each::run(client, &args.which, format, Deed::SHOW, show).await
 }
 
 /// With the parts of all pages.

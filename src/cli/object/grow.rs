@@ -2,37 +2,78 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use clap::Args;
+use serde_json::json;
 
-use super::Target;
+use super::batch::Said;
+use super::describe::Description;
+use super::{Format, Target, reach};
 use crate::cli::terminal::printable;
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
+use crate::s3::ops::Stored;
 use crate::s3::transfer::{self, Piece, Tuning};
+
+/// Add a file, or standard input with `-`, to the end of an object.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The object is replaced as a whole, on the server, unless somebody else changes it meanwhile; it is made where there is \
+none. More than 64 MiB are appended in several steps.\n\n\
+Example: journalctl -b | holdfs object append - logs/boot.log")]
+pub struct AppendArgs {
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[arg(value_name = "BUCKET/KEY")]
+    target: String,
+}
+
+/// Make one object of several, one behind the other, on the server.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: holdfs object compose logs/all.log logs/1.log logs/2.log")]
+pub struct ComposeArgs {
+    #[arg(value_name = "BUCKET/KEY")]
+    to: String,
+    #[arg(value_name = "BUCKET/KEY", required = true)]
+    from: Vec<String>,
+    #[command(flatten)]
+    description: Description,
+}
 
 /// Bytes that are appended at once. Each time the object is replaced as a whole, on the server.
 const CHUNK_BYTES: u64 = 64 << 20;
 
 /// A file of more than a chunk grows the object several times: who fails half way has appended a part.
-pub(super) async fn append(client: &Client, target: &Target, file: &Path) -> Outcome {
-    let mut source = open(file)?;
-    let mut first = true;
+pub(super) async fn append(client: &Client, args: &AppendArgs, format: Format) -> Outcome {
+    let target = reach::reached(client, Target::object(&args.target, None)?).await?;
+    let mut source = open(&args.file)?;
+    let (mut first, mut appended, mut stored) = (true, 0, Stored::default());
     loop {
         let mut chunk = Vec::new();
         source.by_ref().take(CHUNK_BYTES).read_to_end(&mut chunk)?;
         if chunk.is_empty() && !first {
-            return Ok(());
+            break;
         }
         let last = (chunk.len() as u64) < CHUNK_BYTES;
+        appended += chunk.len() as u64;
         let chunk = Bytes::from(chunk);
-        transfer::append(client, &Tuning::default(), &target.bucket, &target.key, chunk).await?;
+        stored = transfer::append(client, &Tuning::default(), &target.bucket, &target.key, chunk).await?;
         if last {
-            return Ok(());
+            break;
         }
         first = false;
     }
+    said(&target, &stored, json!({ "appended": appended })).write(format)
+}
+
+fn said(target: &Target, stored: &Stored, more: serde_json::Value) -> Said {
+    let mut said = Said::done(more);
+    said.fields.extend(target.fields());
+    said.fields.insert("etag".to_owned(), json!(stored.etag.as_ref().map(|etag| &*etag.0)));
+    said.fields.insert("version_id".to_owned(), json!(stored.version.as_ref().map(|version| &*version.0)));
+    said
 }
 
 fn open(file: &Path) -> Outcome<Box<dyn Read>> {
@@ -49,16 +90,20 @@ fn open(file: &Path) -> Outcome<Box<dyn Read>> {
 }
 
 /// The objects one behind the other.
-pub(super) async fn compose(client: &Client, target: &Target, sources: &[Target]) -> Outcome {
+pub(super) async fn compose(client: &Client, args: &ComposeArgs, format: Format) -> Outcome {
+    let sources: Vec<_> = args.from.iter().map(|from| Target::object(from, None)).collect::<Outcome<_>>()?;
+    let to = reach::reached(client, Target::object(&args.to, None)?).await?;
     let mut pieces = Vec::new();
-    for source in sources {
+    for source in &sources {
         let object = source.head(client, false).await?.object_ref(&source.key)?;
         pieces.push(Piece::whole(&source.bucket, object));
     }
     let target = transfer::Target {
-        bucket: target.bucket.clone(),
-        key: target.key.clone(),
+        bucket: to.bucket.clone(),
+        key: to.key.clone(),
+        object: args.description.of_new(&to.key)?,
         ..transfer::Target::default()
     };
-    Ok(transfer::compose(client, &Tuning::default(), &target, &pieces).await.map(drop)?)
+    let stored = transfer::compose(client, &Tuning::default(), &target, &pieces).await?;
+    said(&to, &stored, json!({ "sources": args.from })).write(format)
 }

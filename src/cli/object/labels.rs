@@ -1,14 +1,73 @@
 //! `holdfs object tag`, `hold` and `retain`: what can be changed on a stored object without touching its bytes.
 
-use super::{HoldAction, Target};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::batch::{Said, Verb};
+use super::each::{self, Deed};
+use super::many::{ORDER, Which};
+use super::{Format, Target};
 use crate::base::timestamp;
-use crate::cli::terminal::{Answer, data};
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
 use crate::s3::ops::{
     GetObjectLegalHold, GetObjectRetention, GetObjectTagging, PutObjectLegalHold, PutObjectRetention,
     PutObjectTagging, Retention, RetentionMode, Tags,
 };
+
+/// Show, set or remove tags; with --recursive, of all objects that begin so.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{ORDER}\n\n\
+Examples:\n  holdfs object tag papers/a.pdf state=final --remove draft\n  \
+holdfs object tag papers/ --recursive --include '*.pdf' year=2026"))]
+pub struct TagArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Tags to set; the others stay.
+    #[arg(value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// A tag to remove.
+    #[arg(long, value_name = "KEY")]
+    remove: Vec<String>,
+    /// Remove all tags before setting.
+    #[arg(long)]
+    clear: bool,
+}
+
+/// Put a legal hold on an object, lift it, or show it; with --recursive, of all that begin so.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{ORDER}\n\nExample: holdfs object hold papers/contract.pdf on"))]
+pub struct HoldArgs {
+    #[command(flatten)]
+    which: Which,
+    #[arg(value_name = "on|off|show", default_value = "show", hide_possible_values = true)]
+    action: HoldAction,
+}
+
+/// Show, set or remove the retention of an object; with --recursive, of all that begin so.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{ORDER}\n\n\
+Example: holdfs object retain papers/contract.pdf GOVERNANCE 2027-01-31T00:00:00Z"))]
+pub struct RetainArgs {
+    #[command(flatten)]
+    which: Which,
+    /// GOVERNANCE, COMPLIANCE, or `off`.
+    #[arg(value_name = "MODE")]
+    mode: Option<String>,
+    /// Such as 2027-01-31T00:00:00Z.
+    #[arg(value_name = "UNTIL")]
+    until: Option<String>,
+    /// Shorten or remove GOVERNANCE retention (needs the permission).
+    #[arg(long)]
+    bypass_governance: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum HoldAction {
+    On,
+    Off,
+    Show,
+}
 
 /// `NAME=VALUE`, split at the first `=`.
 pub(super) fn pairs(texts: &[String]) -> Outcome<Vec<(String, String)>> {
@@ -47,38 +106,53 @@ impl TagChange {
     }
 }
 
-pub(super) async fn tag(client: &Client, target: &Target, change: TagChange) -> Outcome {
-    let Target { bucket, key, version } = target.clone();
+pub(super) async fn tag(client: &Client, args: &TagArgs, format: Format) -> Outcome {
+    let change = TagChange::parse(&args.set, args.remove.clone(), args.clear)?;
+    let deed = match change.is_none() {
+        true => Deed::SHOW,
+        false => Deed { done: Verb("tagged"), would: "tag" },
+    };
+    each::run(client, &args.which, format, deed, async |target| tag_one(client, target, &change).await).await
+}
+
+async fn tag_one(client: &Client, target: Target, change: &TagChange) -> Outcome<Said> {
+    let Target { bucket, key, version } = target;
     let get = GetObjectTagging { bucket: bucket.clone(), key: key.clone(), version: version.clone() };
     let before = client.send(&get).await?;
     if change.is_none() {
-        return show(&before);
+        let lines = before.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        return Ok(Said::new(json!({ "tags": before }), lines));
     }
-    let tags = change.apply(before);
+    let tags = change.clone().apply(before);
+    let said = Said::done(json!({ "tags": tags }));
     // Also an empty set: some stores ignore DeleteObjectTagging.
-    Ok(client.send(&PutObjectTagging { bucket, key, version, tags }).await?)
+    client.send(&PutObjectTagging { bucket, key, version, tags }).await?;
+    Ok(said)
 }
 
-fn show(tags: &Tags) -> Outcome {
-    let mut answer = Answer::to_stdout();
-    for (key, value) in tags {
-        let line = format!("{}={}", answer.name(key), answer.name(value));
-        answer.line(line)?;
-    }
-    answer.finish()
+pub(super) async fn hold(client: &Client, args: &HoldArgs, format: Format) -> Outcome {
+    let deed = match args.action {
+        HoldAction::On => Deed { done: Verb("held"), would: "hold" },
+        HoldAction::Off => Deed { done: Verb("released"), would: "release" },
+        HoldAction::Show => Deed::SHOW,
+    };
+    each::run(client, &args.which, format, deed, async |target| hold_one(client, target, args.action).await)
+        .await
 }
 
-pub(super) async fn hold(client: &Client, target: &Target, action: HoldAction) -> Outcome {
-    let Target { bucket, key, version } = target.clone();
+async fn hold_one(client: &Client, target: Target, action: HoldAction) -> Outcome<Said> {
+    let Target { bucket, key, version } = target;
+    let word = |on| if on { "ON" } else { "OFF" };
     let on = match action {
         HoldAction::Show => {
-            let on = client.send(&GetObjectLegalHold { bucket, key, version }).await?;
-            return data(if on { "ON" } else { "OFF" });
+            let on = word(client.send(&GetObjectLegalHold { bucket, key, version }).await?);
+            return Ok(Said::new(json!({ "legal_hold": on }), vec![on.to_owned()]));
         }
         HoldAction::On => true,
         HoldAction::Off => false,
     };
-    Ok(client.send(&PutObjectLegalHold { bucket, key, version, on }).await?)
+    client.send(&PutObjectLegalHold { bucket, key, version, on }).await?;
+    Ok(Said::done(json!({ "legal_hold": word(on) })))
 }
 
 /// What is wanted of a retention.
@@ -108,17 +182,35 @@ pub(super) fn parse_retention(mode: &str, until: &str) -> Outcome<Retention> {
     Ok(Retention { mode, until })
 }
 
-pub(super) async fn retain(client: &Client, target: &Target, wish: Wish, bypass_governance: bool) -> Outcome {
-    let Target { bucket, key, version } = target.clone();
+pub(super) async fn retain(client: &Client, args: &RetainArgs, format: Format) -> Outcome {
+    let wish = Wish::parse(args.mode.as_deref(), args.until.as_deref())?;
+    let deed = match wish {
+        Wish::Show => Deed::SHOW,
+        Wish::Set(_) => Deed { done: Verb("locked"), would: "lock" },
+        Wish::Remove => Deed { done: Verb("unlocked"), would: "unlock" },
+    };
+    let retain = async |target| retain_one(client, target, wish, args.bypass_governance).await;
+    each::run(client, &args.which, format, deed, retain).await
+}
+
+async fn retain_one(client: &Client, target: Target, wish: Wish, bypass_governance: bool) -> Outcome<Said> {
+    let Target { bucket, key, version } = target;
+    let fields = |retention: Option<Retention>| {
+        json!({
+            "retention_mode": retention.map(|retention| retention.mode.as_str()),
+            "retention_until": retention.map(|retention| timestamp::rfc3339(retention.until)),
+        })
+    };
     let retention = match wish {
         Wish::Show => {
             let retention = client.send(&GetObjectRetention { bucket, key, version }).await?;
-            return data(described(retention));
+            return Ok(Said::new(fields(retention), vec![described(retention)]));
         }
         Wish::Set(retention) => Some(retention),
         Wish::Remove => None,
     };
-    Ok(client.send(&PutObjectRetention { bucket, key, version, retention, bypass_governance }).await?)
+    client.send(&PutObjectRetention { bucket, key, version, retention, bypass_governance }).await?;
+    Ok(Said::done(fields(retention)))
 }
 
 /// As it is typed to set it.

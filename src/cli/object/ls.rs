@@ -2,10 +2,12 @@
 
 use std::pin::pin;
 
+use clap::Args;
 use futures_util::{Stream, TryStreamExt};
 use serde_json::{Value, json};
 
-use super::{Format, Target};
+use super::many::{Filter, ORDER, name_below};
+use super::{Format, Target, reach};
 use crate::base::timestamp;
 use crate::cli::Outcome;
 use crate::cli::terminal::{Answer, Reader};
@@ -13,43 +15,44 @@ use crate::s3::ops::{ListObjectVersions, ListObjectsV2, ListedVersion};
 use crate::s3::transfer::pages::{self, Listed, ListedAny};
 use crate::s3::{Client, Result};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Depth {
-    /// One level: what lies deeper shows as folders.
-    Level,
-    Recursive,
+/// List keys under a prefix: like a folder, or all of them with --recursive.
+#[derive(Args, Debug)]
+#[command(after_help = format!("\
+A line is the time of modification, the size in bytes and the key; with --json an object a line.\n\n{ORDER}\n\n\
+Example: holdfs object ls photos/2026/ --recursive --include '*.jpg'"))]
+pub struct LsArgs {
+    #[arg(value_name = "BUCKET[/PREFIX]")]
+    target: String,
+    /// Every key below, instead of one level.
+    #[arg(long, short)]
+    recursive: bool,
+    #[command(flatten)]
+    filter: Filter,
+    /// Old versions and delete markers too.
+    #[arg(long)]
+    versions: bool,
 }
 
-impl Depth {
-    fn delimiter(self) -> Option<String> {
-        (self == Self::Level).then(|| "/".to_owned())
+pub(super) async fn run(client: &Client, args: &LsArgs, format: Format) -> Outcome {
+    let Target { bucket, key: prefix, .. } = reach::reached(client, Target::parse(&args.target)?).await?;
+    let delimiter = (!args.recursive).then(|| "/".to_owned());
+    let takes = |name: &str| args.filter.takes(name_below(&prefix, name));
+    if args.versions {
+        let list =
+            ListObjectVersions { bucket, prefix: prefix.clone(), delimiter, ..ListObjectVersions::default() };
+        let versions =
+            pages::versions(client, list).try_filter(|entry| std::future::ready(takes(entry.name())));
+        return write_all(versions, |entry, answer| match format {
+            Format::Json => version_json(entry).to_string(),
+            Format::Text => version_line(entry, answer),
+        })
+        .await;
     }
-}
-
-pub(super) async fn objects(client: &Client, target: Target, depth: Depth, format: Format) -> Outcome {
-    let list = ListObjectsV2 {
-        bucket: target.bucket,
-        prefix: target.key,
-        delimiter: depth.delimiter(),
-        ..ListObjectsV2::default()
-    };
-    write_all(pages::objects(client, list), |entry, answer| match format {
+    let list = ListObjectsV2 { bucket, prefix: prefix.clone(), delimiter, ..ListObjectsV2::default() };
+    let objects = pages::objects(client, list).try_filter(|entry| std::future::ready(takes(entry.name())));
+    write_all(objects, |entry, answer| match format {
         Format::Json => object_json(entry).to_string(),
         Format::Text => object_line(entry, answer),
-    })
-    .await
-}
-
-pub(super) async fn versions(client: &Client, target: Target, depth: Depth, format: Format) -> Outcome {
-    let list = ListObjectVersions {
-        bucket: target.bucket,
-        prefix: target.key,
-        delimiter: depth.delimiter(),
-        ..ListObjectVersions::default()
-    };
-    write_all(pages::versions(client, list), |entry, answer| match format {
-        Format::Json => version_json(entry).to_string(),
-        Format::Text => version_line(entry, answer),
     })
     .await
 }

@@ -1,10 +1,11 @@
-//! How far a long transfer is, on a terminal: a bar fed by what the client has moved.
+//! How far long work is, on a terminal: of one transfer a bar fed by what the client has moved, of many keys a line.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
+use super::batch::Tally;
+use crate::cli::terminal;
 use crate::s3::Client;
 
 /// Smaller transfers are over before a bar is read.
@@ -23,7 +24,7 @@ pub(super) async fn shown<T>(
     bytes: u64,
     work: impl Future<Output = T>,
 ) -> T {
-    if bytes < SHOWN_FROM_BYTES || !std::io::stderr().is_terminal() {
+    if bytes < SHOWN_FROM_BYTES || !terminal::shows_progress() {
         return work.await;
     }
     let moved = || match direction {
@@ -50,4 +51,41 @@ fn bar(bytes: u64) -> ProgressBar {
     )
     .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(bytes).with_style(style)
+}
+
+/// One line about many keys, which is gone when they are done. None where nobody would see it.
+pub(super) struct Counted {
+    line: Option<ProgressBar>,
+    verb: &'static str,
+}
+
+impl Counted {
+    pub(super) fn begin(verb: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self { line: terminal::shows_progress().then(|| ProgressBar::new_spinner().with_style(style)), verb }
+    }
+
+    /// `moved` are the bytes on the wire since the beginning, those of transfers that are under way among them.
+    pub(super) fn show(&self, tally: &Tally, moved: u64) {
+        let Some(line) = &self.line else { return };
+        let seconds = line.elapsed().as_secs_f64().max(0.1);
+        let rate = BinaryBytes((moved as f64 / seconds) as u64);
+        line.set_message(format!("{}, {rate}/s", tally.described(self.verb)));
+        line.tick();
+    }
+
+    /// Writes something else to the terminal between two looks of the line.
+    pub(super) fn aside(&self, write: impl FnOnce()) {
+        match &self.line {
+            Some(line) => line.suspend(write),
+            None => write(),
+        }
+    }
+
+    pub(super) fn end(&self) {
+        if let Some(line) = &self.line {
+            line.finish_and_clear();
+        }
+    }
 }

@@ -1,29 +1,31 @@
-//! `holdfs object put`: a file, or whatever comes on standard input.
+//! `holdfs object put`: a file, whatever comes on standard input, or with --recursive all files below a directory.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use clap::Args;
-use futures_util::{Stream, stream};
-use tokio::sync::mpsc;
+use futures_util::stream;
+use serde_json::json;
 
-use super::Target;
-use super::labels::{pairs, parse_retention};
+use super::batch::{Batch, Done, Report, Said, Verb};
+use super::describe::Description;
+use super::keys::OwnKey;
+use super::many::{Many, ORDER};
 use super::progress::{self, Direction};
-use crate::cli::terminal::printable;
+use super::source::Source;
+use super::walk::{self, Links, Local};
+use super::{Format, Target, posix, reach};
 use crate::cli::{Failure, Outcome};
-use crate::s3::ops::{ContentHeaders, HeadObject, LockHeaders, NewObject, WriteCondition};
-use crate::s3::transfer::{self, Tuning, UploadSource};
-use crate::s3::{Client, ErrorKind};
+use crate::s3::ops::{HeadObject, Stored, WriteCondition};
+use crate::s3::transfer::{self, Tuning};
+use crate::s3::{Client, ETag, ErrorKind};
 
-/// Bytes read from standard input at once, and how many of these wait to be sent.
-const PIECE_BYTES: usize = 1 << 20;
-const PIECES_AHEAD: usize = 4;
-
+/// Upload a file or standard input, or with --recursive all files below a directory.
 #[derive(Args, Debug)]
+#[command(after_help = format!("\
+With --recursive the files below the directory get KEY, a slash and their path below it; symbolic links, sockets and \
+the like are skipped with a note. An upload that is interrupted leaves nothing behind at the store.\n\n{ORDER}\n\n\
+Examples:\n  holdfs object put a.pdf papers/2026/ --tag state=draft\n  \
+holdfs object put ./site www --recursive --exclude '.git/*'\n  tar c . | holdfs object put - backup/home.tar"))]
 pub struct PutArgs {
     /// `-` is standard input.
     #[arg(value_name = "FILE")]
@@ -31,66 +33,89 @@ pub struct PutArgs {
     /// A key that ends with `/`, or a bucket alone, takes the file's name.
     #[arg(value_name = "BUCKET/KEY")]
     to: String,
-    /// MIME type [default: by the ending of the key].
-    #[arg(long, value_name = "TYPE")]
-    content_type: Option<String>,
-    /// User metadata.
-    #[arg(long, value_name = "NAME=VALUE")]
-    metadata: Vec<String>,
-    #[arg(long, value_name = "KEY=VALUE")]
-    tag: Vec<String>,
-    #[arg(long, value_name = "CLASS")]
-    storage_class: Option<String>,
-    /// Put a legal hold on it.
+    #[command(flatten)]
+    many: Many,
+    /// With --recursive: upload what symbolic links point to.
+    #[arg(long, requires = "recursive")]
+    follow_symlinks: bool,
+    #[command(flatten)]
+    description: Description,
+    /// Store mode, owner and time of modification of files, as `holdfs mount` and s3fs do.
     #[arg(long)]
-    hold: bool,
-    /// Lock it: `GOVERNANCE 2027-01-31T00:00:00Z`.
-    #[arg(long, num_args = 2, value_names = ["MODE", "UNTIL"])]
-    retain: Option<Vec<String>>,
-    /// Refuse to replace an object that exists.
+    preserve: bool,
+    /// Refuse to replace an object that exists; with --recursive, skip it.
     #[arg(long)]
     no_clobber: bool,
+    /// Replace exactly the object that has this ETag.
+    #[arg(long, value_name = "ETAG", conflicts_with_all = ["no_clobber", "recursive"])]
+    if_match: Option<String>,
+    #[command(flatten)]
+    key: OwnKey,
 }
 
-impl PutArgs {
-    pub(super) fn target(&self) -> Outcome<Target> {
-        destination(Target::parse(&self.to)?, &self.file)
+pub(super) async fn run(client: &Client, args: &PutArgs, format: Format) -> Outcome {
+    let client = &args.key.given_to(client)?;
+    if args.many.recursive {
+        return all(client, args, format).await;
     }
+    let target = reach::reached(client, destination(Target::parse(&args.to)?, &args.file)?).await?;
+    let uploaded = one(client, args, &target, &args.file, &Tuning::default()).await?;
+    uploaded.map_err(Failure::refused)?.write(format)
 }
 
-pub(super) async fn run(client: &Client, target: Target, args: PutArgs) -> Outcome {
-    let Target { bucket, key, .. } = target;
-    let object = described(&args, &key)?;
-    let condition = if args.no_clobber { WriteCondition::Absent } else { WriteCondition::None };
-    let (source, bytes) = source(&args.file)?;
-    let target = transfer::Target { bucket, key, condition, object };
-    if args.no_clobber {
-        refuse_existing(client, &target).await?;
+/// The inner error says why it was skipped.
+async fn one(
+    client: &Client,
+    args: &PutArgs,
+    target: &Target,
+    file: &Path,
+    tuning: &Tuning,
+) -> Outcome<Result<Said, String>> {
+    let source = Source::open(client, file)?;
+    let mut object = args.description.of_new(&target.key)?;
+    if let (true, Some(metadata)) = (args.preserve, &source.file) {
+        posix::keep(metadata, &mut object.metadata);
     }
-    let tuning = Tuning::default();
-    let stored =
-        progress::shown(client, Direction::Up, bytes, transfer::upload(client, &tuning, &target, source))
-            .await;
+    let condition = match &args.if_match {
+        Some(etag) => WriteCondition::Matches(ETag::parse(etag)),
+        None if args.no_clobber => WriteCondition::Absent,
+        None => WriteCondition::None,
+    };
+    let exists = || Ok(Err(format!("{target} exists and was left as it is.")));
+    if args.no_clobber && is_there(client, target).await? {
+        return exists();
+    }
+    let size = source.size();
+    let to = transfer::Target { bucket: target.bucket.clone(), key: target.key.clone(), condition, object };
+    let upload = transfer::upload(client, tuning, &to, source.bytes);
+    let stored = if args.many.recursive {
+        upload.await
+    } else {
+        progress::shown(client, Direction::Up, size, upload).await
+    };
     match stored {
-        Err(error) if args.no_clobber && error.kind() == ErrorKind::PreconditionFailed => {
-            Err(exists(&target))
-        }
-        stored => Ok(stored.map(drop)?),
+        Err(error) if error.kind() == ErrorKind::PreconditionFailed && args.no_clobber => exists(),
+        stored => Ok(Ok(said(target, file, &stored?).moving(size))),
     }
 }
 
-/// Spares the upload, and is all there is on stores that know no conditions.
-async fn refuse_existing(client: &Client, target: &transfer::Target) -> Outcome {
-    let head = HeadObject { bucket: target.bucket.clone(), key: target.key.clone(), ..HeadObject::default() };
-    match client.send(&head).await {
-        Ok(_) => Err(exists(target)),
-        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(()),
+fn said(target: &Target, file: &Path, stored: &Stored) -> Said {
+    let mut fields = target.fields();
+    fields.insert("file".to_owned(), file.to_string_lossy().into());
+    fields.insert("etag".to_owned(), json!(stored.etag.as_ref().map(|etag| &*etag.0)));
+    fields.insert("version_id".to_owned(), json!(stored.version.as_ref().map(|version| &*version.0)));
+    fields.insert("checksums".to_owned(), json!(stored.checksums));
+    Said::done(fields.into())
+}
+
+/// Spares an upload or a copy, and is all there is on stores that know no conditions.
+pub(super) async fn is_there(client: &Client, target: &Target) -> Outcome<bool> {
+    let (bucket, key) = (target.bucket.clone(), target.key.clone());
+    match client.send(&HeadObject { bucket, key, ..HeadObject::default() }).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-fn exists(target: &transfer::Target) -> Failure {
-    Failure::refused(format!("{}/{} exists and was left as it is.", target.bucket, printable(&target.key)))
 }
 
 fn destination(mut target: Target, file: &Path) -> Outcome<Target> {
@@ -103,76 +128,58 @@ fn destination(mut target: Target, file: &Path) -> Outcome<Target> {
     Ok(target)
 }
 
-fn described(args: &PutArgs, key: &str) -> Outcome<NewObject> {
-    let guessed = || mime_guess::from_path(key).first_or_octet_stream().to_string();
-    let content_type = Some(args.content_type.clone().unwrap_or_else(guessed));
-    let retention = match args.retain.as_deref() {
-        Some([mode, until]) => Some(parse_retention(mode, until)?),
-        _ => None,
-    };
-    Ok(NewObject {
-        content: ContentHeaders { content_type, ..ContentHeaders::default() },
-        metadata: pairs(&args.metadata)?.into_iter().collect(),
-        tags: Some(pairs(&args.tag)?.into_iter().collect()).filter(|_| !args.tag.is_empty()),
-        lock: LockHeaders { retention, legal_hold: args.hold.then_some(true) },
-        storage_class: args.storage_class.clone(),
-        ..NewObject::default()
-    })
-}
-
-/// What to upload and how many bytes it has, 0 for standard input.
-fn source(path: &Path) -> Outcome<(UploadSource, u64)> {
-    if path.as_os_str() == "-" {
-        return Ok((UploadSource::Stream(Box::pin(pieces_of(io::stdin()))), 0));
+async fn all(client: &Client, args: &PutArgs, format: Format) -> Outcome {
+    let directory = &args.file;
+    if !directory.is_dir() {
+        let message =
+            format!("{} is no directory: --recursive uploads what is below one.", directory.display());
+        return Err(Failure::usage(message));
     }
-    let unreadable = |error: io::Error| Failure::refused(format!("Cannot read {}: {error}.", path.display()));
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    match metadata.file_type() {
-        kind if kind.is_dir() => {
-            Err(Failure::usage(format!("{} is a directory: name a file.", path.display())))
-        }
-        kind if kind.is_file() => Ok((UploadSource::File(Arc::new(file)), metadata.len())),
-        _ => Ok((UploadSource::Stream(Box::pin(pieces_of(file))), 0)),
+    let mut to = reach::reached(client, Target::parse(&args.to)?).await?;
+    if !to.key.is_empty() && !to.key.ends_with('/') {
+        to.key.push('/');
     }
-}
-
-/// Read on a thread of its own, which may wait for a pipe for as long as it likes.
-fn pieces_of(mut reader: impl Read + Send + 'static) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-    std::thread::spawn(move || {
-        loop {
-            let piece = read_piece(&mut reader);
-            let is_last = piece.as_ref().map_or(true, Bytes::is_empty);
-            if sender.blocking_send(piece).is_err() || is_last {
-                return;
-            }
+    let links = if args.follow_symlinks { Links::Follow } else { Links::Skip };
+    let files = walk::below(directory, links).filter(|local| match local {
+        Local::File { name, .. } => args.many.filter.takes(name),
+        Local::Odd { path, .. } | Local::Unreadable { path, .. } => {
+            let name = path.strip_prefix(directory).unwrap_or(path);
+            args.many.filter.takes(&name.to_string_lossy())
         }
     });
-    stream::unfold(receiver, async |mut receiver| {
-        let piece = receiver.recv().await?;
-        Some((piece, receiver))
-    })
+    let tuning = args.many.tuning();
+    let batch = Batch { client, many: &args.many, format, verb: Verb("uploaded") };
+    batch
+        .run(stream::iter(files.map(Ok)), async |local| {
+            let (path, outcome) = match local {
+                Local::Odd { path, why } => (path, Ok(Done::Skipped(why.to_owned()))),
+                Local::Unreadable { path, failure } => (path, Err(failure)),
+                Local::File { path, name } => {
+                    let target = to.with_key(format!("{}{name}", to.key));
+                    let outcome = if args.many.dry_run {
+                        Ok(Done::Did(plan(&target, &path)))
+                    } else {
+                        one(client, args, &target, &path, &tuning).await.map(|done| match done {
+                            Ok(said) => Done::Did(said),
+                            Err(why) => Done::Skipped(why),
+                        })
+                    };
+                    (path, outcome)
+                }
+            };
+            vec![Report { about: path.to_string_lossy().into_owned(), outcome }]
+        })
+        .await
 }
 
-/// Empty at the end.
-fn read_piece(reader: &mut impl Read) -> io::Result<Bytes> {
-    let mut piece = BytesMut::zeroed(PIECE_BYTES);
-    loop {
-        match reader.read(&mut piece) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => {
-                piece.truncate(read?);
-                return Ok(piece.freeze());
-            }
-        }
-    }
+fn plan(target: &Target, file: &Path) -> Said {
+    let mut fields = target.fields();
+    fields.insert("file".to_owned(), file.to_string_lossy().into());
+    Said::would(fields.into(), format!("upload {} to {}/{}", file.display(), target.bucket, target.key))
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::TryStreamExt;
-
     use super::*;
 
     #[test]
@@ -186,12 +193,5 @@ mod tests {
         assert!(to("b", "-").is_err());
         assert!(to("b/d/", "..").is_err());
         assert_eq!(to("b/k", "-").unwrap(), "k");
-    }
-
-    #[tokio::test]
-    async fn a_pipe_is_read_to_its_end() {
-        let content: Vec<u8> = (0..3 * PIECE_BYTES + 7).map(|n| n as u8).collect();
-        let pieces: Vec<Bytes> = pieces_of(io::Cursor::new(content.clone())).try_collect().await.unwrap();
-        assert_eq!(pieces.concat(), content);
     }
 }

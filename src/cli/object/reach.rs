@@ -22,11 +22,13 @@ pub(super) async fn reached(client: &Client, target: Target) -> Outcome<Target> 
     match client.with_deadline(FIRST_ANSWER).send(&list).await {
         Ok(_) => Ok(target),
         Err(error) if error.kind() == ErrorKind::Denied => Ok(target),
-        Err(error) => match Failure::from(error.clone()) {
-            Failure { exit: Exit::Environment, .. } => {
-                Err(mount::explain(&error, client.endpoint(), &target.bucket, None).into())
+        Err(error) => {
+            let failure = Failure::from(error.clone());
+            if failure.exit != Exit::Environment {
+                return Err(failure);
             }
-            failure => Err(failure),
-        },
+            let why = mount::explain(&error, client.endpoint(), &target.bucket, None);
+            Err(failure.said(why.to_string()))
+        }
     }
 }

@@ -1,113 +1,209 @@
 //! `holdfs object rm`: one object, or every key that begins so.
 
-use std::pin::pin;
-
+use clap::Args;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
 
-use super::Target;
+use super::batch::{Batch, Done, Report, Said, Verb};
+use super::many::{Many, ORDER, Which};
+use super::{Format, Target, listing, reach};
 use crate::cli::terminal::{note, printable};
-use crate::cli::{Exit, Failure, Outcome};
-use crate::s3::ops::{DeleteFailure, DeleteObject, DeleteObjects, ListObjectVersions, ListObjectsV2};
-use crate::s3::transfer::pages::{self, Listed, ListedAny};
-use crate::s3::{Client, Result, VersionId};
+use crate::cli::{Failure, Outcome};
+use crate::s3::ops::{DeleteFailure, DeleteObject, DeleteObjects};
+use crate::s3::{Client, ETag, VersionId};
 
-pub(super) async fn one(client: &Client, target: &Target, bypass_governance: bool) -> Outcome {
+/// Delete an object, or with --recursive every key that begins so.
+#[derive(Args, Debug)]
+#[command(after_help = format!("\
+On a bucket with versions a delete marker hides an object whose versions stay; --version-id, or --versions with \
+--recursive, deletes for good.\n\n{ORDER}\n\n\
+Example: holdfs object rm logs/2025/ --recursive --exclude '*/keep/*' --dry-run"))]
+pub struct RmArgs {
+    #[command(flatten)]
+    which: Which,
+    /// With --recursive: every version and delete marker, for good.
+    #[arg(long, requires = "recursive")]
+    versions: bool,
+    /// Override GOVERNANCE retention (needs the permission).
+    #[arg(long)]
+    bypass_governance: bool,
+    /// Only if the object has this ETag. Some stores delete it all the same.
+    #[arg(long, value_name = "ETAG", conflicts_with = "recursive")]
+    if_match: Option<String>,
+}
+
+pub(super) async fn run(client: &Client, args: &RmArgs, format: Format) -> Outcome {
+    let target = reach::reached(client, args.which.target()?).await?;
+    if args.which.many.recursive {
+        return all(client, args, target, format).await;
+    }
+    if let Some(etag) = &args.if_match {
+        // MinIO and Ceph ignore the header: whoever asks for the condition shall have it looked at.
+        let found = target.head(client, false).await?.etag;
+        if found != Some(ETag::parse(etag)) {
+            return Err(Failure::refused(format!("{target} has another ETag and was left as it is.")));
+        }
+    }
+    one(client, args, &target, format).await
+}
+
+async fn one(client: &Client, args: &RmArgs, target: &Target, format: Format) -> Outcome {
     let Target { bucket, key, version } = target.clone();
-    let named = version.is_some();
-    let deleted =
-        client.send(&DeleteObject { bucket, key, version, if_match: None, bypass_governance }).await?;
-    if let (true, false, Some(marker)) = (deleted.delete_marker, named, deleted.version) {
+    let if_match = args.if_match.as_deref().map(ETag::parse);
+    let delete = DeleteObject { bucket, key, version, if_match, bypass_governance: args.bypass_governance };
+    let deleted = client.send(&delete).await?;
+    if let (Format::Text, true, None, Some(marker)) =
+        (format, deleted.delete_marker, &target.version, &deleted.version)
+    {
         note(format_args!(
             "A delete marker hides it now; its versions are still there ({}).",
             printable(&marker.0)
         ));
     }
-    Ok(())
+    let mut fields = target.fields();
+    fields.insert("delete_marker".to_owned(), deleted.delete_marker.into());
+    fields.insert("version_id".to_owned(), json!(deleted.version.map(|version| version.0.to_string())));
+    Said::done(fields.into()).write(format)
 }
 
 type Doomed = (String, Option<VersionId>);
 
 /// With `versions`, every version and delete marker for good.
-pub(super) async fn all(client: &Client, target: Target, versions: bool, bypass_governance: bool) -> Outcome {
-    let purge = Purge { client, bucket: target.bucket.clone(), bypass_governance };
-    let failed = if versions {
-        let list =
-            ListObjectVersions { bucket: target.bucket, prefix: target.key, ..ListObjectVersions::default() };
-        purge.run(pages::versions(client, list).try_filter_map(async |listed| Ok(version(listed)))).await?
-    } else {
-        let list = ListObjectsV2 { bucket: target.bucket, prefix: target.key, ..ListObjectsV2::default() };
-        purge.run(pages::objects(client, list).try_filter_map(async |listed| Ok(object(listed)))).await?
+async fn all(client: &Client, args: &RmArgs, target: Target, format: Format) -> Outcome {
+    let many = &args.which.many;
+    let purge = Purge {
+        client,
+        bucket: &target.bucket,
+        bypass_governance: args.bypass_governance,
+        dry_run: many.dry_run,
     };
-    match failed {
-        0 => Ok(()),
-        failed => Err(Failure::refused(format!("{failed} of the keys were not deleted."))),
-    }
+    let doomed = if args.versions {
+        listing::versions(client, &target, many)
+            .map_ok(|listed| (listed.key, Some(listed.version)))
+            .boxed_local()
+    } else {
+        listing::objects(client, &target, many).map_ok(|listed| (listed.key.to_string(), None)).boxed_local()
+    };
+    purge.run(doomed, many, format).await
 }
 
-fn object(listed: Listed) -> Option<Doomed> {
-    match listed {
-        Listed::Object(object) => Some((object.key, None)),
-        Listed::Prefix(_) => None,
-    }
-}
-
-fn version(listed: ListedAny) -> Option<Doomed> {
-    match listed {
-        ListedAny::Version(version) => Some((version.key, Some(version.version))),
-        ListedAny::Prefix(_) => None,
-    }
+/// Deletes whatever a bucket holds, with all versions.
+pub(in crate::cli) async fn empty(
+    client: &Client,
+    bucket: &str,
+    bypass_governance: bool,
+    format: Format,
+) -> Outcome {
+    let many = Many::all();
+    let target = Target::parse(bucket)?;
+    let purge = Purge { client, bucket, bypass_governance, dry_run: false };
+    let doomed =
+        listing::versions(client, &target, &many).map_ok(|listed| (listed.key, Some(listed.version)));
+    purge.run(doomed, &many, format).await
 }
 
 struct Purge<'a> {
     client: &'a Client,
-    bucket: String,
+    bucket: &'a str,
     bypass_governance: bool,
+    dry_run: bool,
 }
 
 impl Purge<'_> {
-    /// How many could not be deleted; each was told.
-    async fn run(&self, doomed: impl Stream<Item = Result<Doomed>>) -> Outcome<usize> {
-        let mut batches = pin!(doomed.try_chunks(self.client.limits().delete_keys_max));
-        let mut failed = 0;
-        while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(|error| error.1)?;
-            // XML cannot carry some keys: these go one by one.
-            let (together, alone): (Vec<_>, Vec<_>) =
-                batch.into_iter().partition(|(key, _)| DeleteObjects::carries(key));
-            failed += self.together(together).await?;
-            for doomed in alone {
-                failed += self.alone(doomed).await?;
-            }
-        }
-        Ok(failed)
+    async fn run(&self, doomed: impl Stream<Item = Outcome<Doomed>>, many: &Many, format: Format) -> Outcome {
+        let batch = Batch { client: self.client, many, format, verb: Verb("deleted") };
+        batch
+            .run(batches(doomed, self.client.limits().delete_keys_max), async |doomed| {
+                self.delete(doomed).await
+            })
+            .await
     }
 
-    async fn together(&self, keys: Vec<Doomed>) -> Outcome<usize> {
+    async fn delete(&self, doomed: Vec<Doomed>) -> Vec<Report> {
+        if self.dry_run {
+            let would = |(key, version): &Doomed| {
+                let line = format!("delete {}/{key}{}", self.bucket, in_version(version.as_ref()));
+                Said::would(self.fields(key, version.as_ref()), line)
+            };
+            let report = |doomed: Doomed| Report { outcome: Ok(Done::Did(would(&doomed))), about: doomed.0 };
+            return doomed.into_iter().map(report).collect();
+        }
+        // XML cannot carry some keys: these go one by one.
+        let (together, alone): (Vec<_>, Vec<_>) =
+            doomed.into_iter().partition(|(key, _)| DeleteObjects::carries(key));
+        let mut reports = self.together(together).await;
+        for doomed in alone {
+            reports.push(self.alone(doomed).await);
+        }
+        reports
+    }
+
+    async fn together(&self, keys: Vec<Doomed>) -> Vec<Report> {
         if keys.is_empty() {
-            return Ok(0);
+            return Vec::new();
         }
-        let delete =
-            DeleteObjects { bucket: self.bucket.clone(), keys, bypass_governance: self.bypass_governance };
-        let failed = self.client.send(&delete).await?.failed;
-        failed.iter().for_each(tell);
-        Ok(failed.len())
+        let delete = DeleteObjects {
+            bucket: self.bucket.to_owned(),
+            keys: keys.clone(),
+            bypass_governance: self.bypass_governance,
+        };
+        let failed = match self.client.send(&delete).await {
+            Ok(deleted) => deleted.failed,
+            Err(error) => {
+                let report = |(key, _)| Report { about: key, outcome: Err(Failure::from(error.clone())) };
+                return keys.into_iter().map(report).collect();
+            }
+        };
+        let failures: std::collections::HashMap<_, _> = failed
+            .iter()
+            .map(|failure| ((failure.key.as_str(), failure.version.as_ref()), failure))
+            .collect();
+        let report = |(key, version): &Doomed| {
+            let by_version = failures.get(&(key.as_str(), version.as_ref()));
+            let outcome = match by_version.or_else(|| failures.get(&(key.as_str(), None))) {
+                Some(failure) => Err(refusal(failure)),
+                None => Ok(Done::Did(Said::done(self.fields(key, version.as_ref())))),
+            };
+            Report { about: key.clone(), outcome }
+        };
+        keys.iter().map(report).collect()
     }
 
-    async fn alone(&self, (key, version): Doomed) -> Outcome<usize> {
-        let (bucket, bypass_governance) = (self.bucket.clone(), self.bypass_governance);
+    async fn alone(&self, (key, version): Doomed) -> Report {
+        let (bucket, bypass_governance) = (self.bucket.to_owned(), self.bypass_governance);
+        let fields = self.fields(&key, version.as_ref());
         let delete = DeleteObject { bucket, key, version, if_match: None, bypass_governance };
-        match self.client.send(&delete).await {
-            Ok(_) => Ok(0),
-            Err(error) if Failure::from(error.clone()).exit == Exit::Environment => Err(error.into()),
-            Err(error) => {
-                note(format_args!("holdfs: {error}"));
-                Ok(1)
-            }
+        let deleted = self.client.send(&delete).await;
+        Report {
+            about: delete.key,
+            outcome: deleted.map(|_| Done::Did(Said::done(fields))).map_err(Failure::from),
         }
+    }
+
+    fn fields(&self, key: &str, version: Option<&VersionId>) -> Value {
+        json!({ "bucket": self.bucket, "key": key, "version_id": version.map(|version| &*version.0) })
     }
 }
 
-fn tell(failure: &DeleteFailure) {
-    let DeleteFailure { key, code, message, .. } = failure;
-    note(format_args!("holdfs: {}: {}: {}", printable(key), printable(code), printable(message)));
+fn in_version(version: Option<&VersionId>) -> String {
+    version.map(|version| format!(" in version {}", version.0)).unwrap_or_default()
+}
+
+/// As many at once as one request takes; an error comes after those that were found before it.
+fn batches(
+    doomed: impl Stream<Item = Outcome<Doomed>>,
+    size: usize,
+) -> impl Stream<Item = Outcome<Vec<Doomed>>> {
+    doomed.try_ready_chunks(size).flat_map(|batch| {
+        let parts = match batch {
+            Ok(batch) => vec![Ok(batch)],
+            Err(futures_util::stream::TryReadyChunksError(found, failure)) => vec![Ok(found), Err(failure)],
+        };
+        futures_util::stream::iter(parts)
+    })
+}
+
+fn refusal(failure: &DeleteFailure) -> Failure {
+    let DeleteFailure { code, message, .. } = failure;
+    Failure::refused(format!("{}: {}", printable(code), printable(message)))
 }

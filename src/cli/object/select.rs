@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::Target;
+use super::{Format, Target, reach};
 use crate::cli::Outcome;
 use crate::cli::terminal::{self, Reader};
 use crate::s3::Client;
@@ -12,22 +12,32 @@ use crate::s3::ops::{
     SelectObjectContent, SelectOutput,
 };
 
+/// Run an SQL expression over an object.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+With --json the records are JSON, one a line.\n\n\
+Example: holdfs object select logs/a.csv.gz \"select s.path from s3object s where s.status = '500'\" --compression gzip")]
 pub struct SelectArgs {
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
     /// Such as "select s.name from s3object s where s.age > '30'".
     #[arg(value_name = "EXPRESSION")]
     expression: String,
+    /// What the object is.
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     input: InputFormat,
+    /// What stands between the fields of CSV, in and out [default: a comma].
+    #[arg(long, value_name = "CHARACTER")]
+    delimiter: Option<String>,
     /// The first line of CSV is a record, not names.
     #[arg(long)]
     no_header: bool,
+    /// How the object is packed.
     #[arg(long, value_name = "METHOD", default_value = "none")]
     compression: InputCompression,
-    #[arg(long, value_name = "FORMAT", default_value = "csv")]
-    output: OutputFormat,
+    /// What the records shall be [default: csv; json with --json].
+    #[arg(long, value_name = "FORMAT")]
+    output: Option<OutputFormat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,18 +64,19 @@ pub enum OutputFormat {
 }
 
 impl SelectArgs {
-    pub(super) fn target(&self) -> Outcome<Target> {
-        Target::object(&self.target, None)
-    }
-
-    fn operation(&self, target: &Target) -> SelectObjectContent {
+    fn operation(&self, target: &Target, format: Format) -> SelectObjectContent {
+        let usual = if format == Format::Json { OutputFormat::Json } else { OutputFormat::Csv };
         SelectObjectContent {
             bucket: target.bucket.clone(),
             key: target.key.clone(),
             expression: self.expression.clone(),
             input: self.input(),
-            output: match self.output {
-                OutputFormat::Csv => SelectOutput { csv: Some(CsvOutput::default()), json: None },
+            output: match self.output.unwrap_or(usual) {
+                OutputFormat::Csv => {
+                    let field_delimiter = self.delimiter.clone();
+                    let csv = CsvOutput { field_delimiter, ..CsvOutput::default() };
+                    SelectOutput { csv: Some(csv), json: None }
+                }
                 OutputFormat::Json => SelectOutput { csv: None, json: Some(JsonOutput::default()) },
             },
             progress: false,
@@ -85,7 +96,10 @@ impl SelectArgs {
             ..SelectInput::default()
         };
         match self.input {
-            InputFormat::Csv => input.csv = Some(CsvInput { header: Some(header), ..CsvInput::default() }),
+            InputFormat::Csv => {
+                let field_delimiter = self.delimiter.clone();
+                input.csv = Some(CsvInput { header: Some(header), field_delimiter, ..CsvInput::default() });
+            }
             InputFormat::Json => input.json = json(JsonShape::Document),
             InputFormat::Jsonl => input.json = json(JsonShape::Lines),
             InputFormat::Parquet => input.parquet = Some(Empty {}),
@@ -94,8 +108,9 @@ impl SelectArgs {
     }
 }
 
-pub(super) async fn run(client: &Client, target: &Target, args: &SelectArgs) -> Outcome {
-    let mut selected = client.send(&args.operation(target)).await?;
+pub(super) async fn run(client: &Client, args: &SelectArgs, format: Format) -> Outcome {
+    let target = reach::reached(client, Target::object(&args.target, None)?).await?;
+    let mut selected = client.send(&args.operation(&target, format)).await?;
     while let Some(event) = selected.next().await? {
         if let SelectEvent::Records(records) = event
             && terminal::stream(&records)? == Reader::Left

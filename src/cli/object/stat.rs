@@ -1,29 +1,40 @@
 //! `holdfs object stat`: all that the store says about an object.
 
+use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::batch::Said;
+use super::each::{self, Deed};
+use super::keys::OwnKey;
+use super::many::{ORDER, Which};
+use super::when::When;
 use super::{Format, Target};
 use crate::base::timestamp;
 use crate::cli::Outcome;
-use crate::cli::terminal::Answer;
 use crate::s3::Client;
 use crate::s3::ops::ObjectHeaders;
 
-pub(super) async fn run(client: &Client, target: &Target, format: Format) -> Outcome {
-    let fields = described(target, &target.head(client, true).await?);
-    let mut answer = Answer::to_stdout();
-    match format {
-        Format::Json => {
-            answer.line(Value::Object(fields))?;
-        }
-        Format::Text => {
-            for (name, value) in lines(&fields) {
-                let line = format!("{}: {}", answer.name(&name), answer.name(&value));
-                answer.line(line)?;
-            }
-        }
-    }
-    answer.finish()
+/// Show what the store says about an object; with --recursive, about all that begin so.
+#[derive(Args, Debug)]
+#[command(after_help = format!("Sizes are bytes.\n\n{ORDER}\n\nExample: holdfs object stat photos/a.jpg"))]
+pub struct StatArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    when: When,
+    #[command(flatten)]
+    key: OwnKey,
+}
+
+pub(super) async fn run(client: &Client, args: &StatArgs, format: Format) -> Outcome {
+    let keyed = &args.key.given_to(client)?;
+    let show = async |target: Target| {
+        let headers = target.head_if(keyed, true, args.when.conditions()).await?;
+        let fields = described(&target, &headers);
+        let lines = lines(&fields).into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        Ok(Said::new(Value::Object(fields), lines))
+    };
+    each::run(client, &args.which, format, Deed::SHOW, show).await
 }
 
 /// What the reply did not say is left out.
@@ -58,6 +69,9 @@ fn described(target: &Target, object: &ObjectHeaders) -> Map<String, Value> {
         ("sse_kms_key_id", json!(object.sse_kms_key_id)),
         ("checksums", json!(object.checksums)),
         ("checksum_type", json!(object.checksum_type)),
+        ("archive_status", json!(object.facts.archive_status)),
+        ("sse_customer_algorithm", json!(object.facts.sse_customer_algorithm)),
+        ("bucket_key", json!(object.facts.bucket_key.then_some(true))),
     ];
     let said = |value: &Value| !value.is_null() && value.as_object().is_none_or(|pairs| !pairs.is_empty());
     fields

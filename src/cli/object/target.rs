@@ -1,8 +1,12 @@
 //! `BUCKET/KEY` as it is typed: also `s3://BUCKET/KEY`, split at the first slash, every byte of the key meant as it is.
 
+use std::fmt;
+
+use serde_json::{Map, Value};
+
 use crate::cli::terminal::printable;
 use crate::cli::{Failure, Outcome};
-use crate::s3::ops::{HeadObject, ObjectHeaders};
+use crate::s3::ops::{HeadObject, ObjectHeaders, ReadConditions};
 use crate::s3::{Client, ErrorKind, VersionId};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,27 +41,66 @@ impl Target {
 
     /// What the store says of the object.
     pub(super) async fn head(&self, client: &Client, checksum_mode: bool) -> Outcome<ObjectHeaders> {
+        self.head_if(client, checksum_mode, ReadConditions::default()).await
+    }
+
+    /// The same, if the conditions hold.
+    pub(super) async fn head_if(
+        &self,
+        client: &Client,
+        checksum_mode: bool,
+        conditions: ReadConditions,
+    ) -> Outcome<ObjectHeaders> {
         let Self { bucket, key, version } = self.clone();
-        let head = HeadObject { bucket, key, version, checksum_mode, ..HeadObject::default() };
+        let head = HeadObject { bucket, key, version, checksum_mode, conditions, part_number: None };
         client.send(&head).await.map_err(|error| match error.kind() {
-            ErrorKind::NoSuchKey | ErrorKind::NoSuchVersion => self.missing(),
+            ErrorKind::NoSuchKey | ErrorKind::NoSuchVersion => Failure::from(error).said(self.missing()),
+            ErrorKind::NotModified => {
+                Failure::from(error).said(format!("{self} is as it was: not modified."))
+            }
+            ErrorKind::PreconditionFailed => {
+                Failure::from(error).said(format!("{self} is not as the condition wants it."))
+            }
             _ => error.into(),
         })
     }
 
-    fn missing(&self) -> Failure {
+    fn missing(&self) -> String {
         let key = printable(&self.key);
-        Failure::refused(match &self.version {
+        match &self.version {
             None => format!("The bucket {} has no object {key}.", self.bucket),
             Some(version) => {
                 format!("The bucket {} has no version {} of {key}.", self.bucket, printable(&version.0))
             }
-        })
+        }
+    }
+
+    /// `bucket`, `key` and, where one was named, `version_id`.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        fields.insert("bucket".to_owned(), self.bucket.clone().into());
+        fields.insert("key".to_owned(), self.key.clone().into());
+        if let Some(version) = &self.version {
+            fields.insert("version_id".to_owned(), (*version.0).into());
+        }
+        fields
+    }
+
+    /// The object of the same bucket with another key.
+    pub(super) fn with_key(&self, key: impl Into<String>) -> Self {
+        Self { bucket: self.bucket.clone(), key: key.into(), version: None }
     }
 
     /// What follows the last slash of the key.
     pub(super) fn file_name(&self) -> &str {
         self.key.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// As people may read it.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.bucket, printable(&self.key))
     }
 }
 

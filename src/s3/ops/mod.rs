@@ -49,7 +49,7 @@ pub use protection::*;
 pub use select::*;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
 pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set};
-pub use with::{CustomerKey, Grants, With};
+pub use with::{CustomerKey, CustomerKeys, Grants, With};
 
 /// A request on the service itself.
 pub(in crate::s3) fn on_service(method: Method) -> Request {

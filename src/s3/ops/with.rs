@@ -56,6 +56,47 @@ impl CustomerKey {
     }
 }
 
+/// The keys of a customer that go with every operation of a client that can take them.
+#[derive(Clone, Default)]
+pub struct CustomerKeys {
+    /// Of what is written and read.
+    pub own: Option<CustomerKey>,
+    /// Of what copies read.
+    pub source: Option<CustomerKey>,
+}
+
+impl CustomerKeys {
+    /// Operations on the bytes of an object.
+    const TAKE_THEM: [&str; 11] = [
+        "CompleteMultipartUpload",
+        "CopyObject",
+        "CreateMultipartUpload",
+        "GetObject",
+        "GetObjectAttributes",
+        "HeadObject",
+        "ListParts",
+        "PutObject",
+        "SelectObjectContent",
+        "UploadPart",
+        "UploadPartCopy",
+    ];
+
+    pub(in crate::s3) fn encode(&self, operation: &str, headers: &mut HeaderMap) -> Result<()> {
+        if !Self::TAKE_THEM.contains(&operation) {
+            return Ok(());
+        }
+        if let Some(key) = &self.own {
+            key.encode(headers, "x-amz-")?;
+        }
+        match &self.source {
+            Some(key) if operation.ends_with("Copy") || operation == "CopyObject" => {
+                key.encode(headers, "x-amz-copy-source-")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Who is granted what by the headers of a write; each a comma list of `id="…"`, `uri="…"`, `emailAddress="…"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -193,6 +234,20 @@ mod tests {
         }
         assert!(text.contains(value));
         assert!(!format!("{:?}", head.encode().unwrap().headers).contains(value));
+    }
+
+    #[test]
+    fn the_keys_of_a_client_go_with_what_takes_them() {
+        let key = || Some(CustomerKey::new(&[b'k'; 32]));
+        let names = |operation: &str| {
+            let mut headers = HeaderMap::new();
+            CustomerKeys { own: key(), source: key() }.encode(operation, &mut headers).unwrap();
+            let source = headers.keys().filter(|name| name.as_str().contains("copy-source")).count();
+            (headers.len() - source, source)
+        };
+        assert_eq!(names("PutObject"), (3, 0));
+        assert_eq!((names("CopyObject"), names("UploadPartCopy")), ((3, 3), (3, 3)));
+        assert_eq!((names("DeleteObject"), names("GetObjectTagging")), ((0, 0), (0, 0)));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl<'a> Assembly<'a> {
         parts: impl Stream<Item = Result<(Part, u64)>>,
         check: impl AsyncFnOnce() -> Result<()>,
     ) -> Result<Stored> {
-        let mut parts = parts.try_collect::<Vec<_>>().await;
+        let mut parts = self.client.unless_stopped(parts.try_collect::<Vec<_>>()).await;
         if parts.is_ok()
             && let Err(error) = check().await
         {

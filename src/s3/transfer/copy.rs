@@ -152,7 +152,7 @@ impl Copy<'_> {
             conditions: self.pin(),
             ..HeadObject::default()
         };
-        self.client.send(&head).await
+        self.client.at_source().send(&head).await
     }
 
     fn target(&self) -> Target {

@@ -3,7 +3,6 @@
 //! A file that is downloaded appears under its name only when it is whole: until then it grows beside its place, and
 //! whatever goes wrong takes it away again. A file that is uploaded must stay as it was when the upload began.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -100,13 +99,11 @@ pub struct PartialFile {
 impl PartialFile {
     /// Beside `destination`, under a name that nobody else uses.
     pub fn create(destination: &Path) -> io::Result<Self> {
-        let Some(own) = destination.file_name() else {
+        if destination.file_name().is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "this names no file"));
-        };
-        let mut name = OsString::from(".");
-        name.push(own);
-        name.push(format!(".{:08x}.part", fastrand::u32(..)));
-        let path = destination.with_file_name(name);
+        }
+        // Short whatever the destination is called: that may be as long as a name can be.
+        let path = destination.with_file_name(format!(".holdfs-{:016x}.part", fastrand::u64(..)));
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
         Ok(Self { file, path: Some(path) })
@@ -145,14 +142,14 @@ mod tests {
         let names = || -> Vec<_> {
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
         };
-        let destination = folder.path().join("f");
+        let destination = folder.path().join("f".repeat(255));
         drop(PartialFile::create(&destination).unwrap());
         assert_eq!(names().len(), 0);
         let lost = PartialFile::create(&destination).unwrap();
         assert!(lost.publish(&folder.path().join("no/such/folder")).is_err());
         assert_eq!(names().len(), 0, "one that cannot be published is gone, too");
         PartialFile::create(&destination).unwrap().publish(&destination).unwrap();
-        assert_eq!(names(), ["f"]);
+        assert_eq!(names(), ["f".repeat(255).as_str()]);
         assert!(PartialFile::create(Path::new("/")).is_err());
     }
 

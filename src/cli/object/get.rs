@@ -1,0 +1,308 @@
+//! `holdfs object cat` and `get`: bytes to standard output, to a file, or to a directory of files.
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+
+use clap::Args;
+use futures_util::TryStreamExt;
+use serde_json::json;
+
+use super::batch::{Batch, Done, Report, Said, Verb};
+use super::keys::OwnKey;
+use super::many::{ORDER, Which, name_below};
+use super::place::{Folder, unwritable};
+use super::posix;
+use super::progress::{self, Direction};
+use super::span::Span;
+use super::when::When;
+use super::{Format, Target, listing};
+use crate::base::ranges::ByteRange;
+use crate::cli::terminal::{self, Reader};
+use crate::cli::{Failure, Outcome};
+use crate::s3::ops::ObjectHeaders;
+use crate::s3::transfer::{self, PartialFile, Tuning};
+use crate::s3::{Client, ObjectRef, VersionId};
+
+/// Write the bytes of an object to standard output.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: holdfs object cat photos/notes.txt --range -1000")]
+pub struct CatArgs {
+    #[arg(value_name = "BUCKET/KEY")]
+    target: String,
+    /// This version instead of the current one.
+    #[arg(long, value_name = "ID")]
+    version_id: Option<String>,
+    #[command(flatten)]
+    part: Part,
+}
+
+/// Download an object to a file, or with --recursive all below a prefix to a directory.
+#[derive(Args, Debug)]
+#[command(after_help = format!("\
+A file appears under its name only when it is whole. With --recursive the name of a file is what follows the last slash \
+of the prefix; a key that names no file below the directory (`..`, `//`, a part over 255 bytes, a file where another \
+key wants a directory) is an error, and the rest goes on.\n\n{ORDER}\n\n\
+Examples:\n  holdfs object get photos/2026/a.jpg\n  holdfs object get photos/2026/ ./2026 --recursive --include '*.jpg'"))]
+pub struct GetArgs {
+    #[command(flatten)]
+    which: Which,
+    /// File or directory; `-` is standard output [default: the last part of the key; with --recursive, here].
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    part: Part,
+    /// Leave files that exist as they are.
+    #[arg(long)]
+    no_clobber: bool,
+    /// Give files the mode and the time that `holdfs mount`, s3fs or rclone have stored with them, if any.
+    #[arg(long)]
+    preserve: bool,
+}
+
+/// Which bytes, and on what conditions.
+#[derive(Args, Clone, Debug)]
+struct Part {
+    /// Only these bytes: FIRST-LAST, FIRST- or -COUNT, counted from 0.
+    #[arg(long, value_name = "RANGE", value_parser = Span::parse, allow_hyphen_values = true)]
+    range: Option<Span>,
+    #[command(flatten)]
+    when: When,
+    #[command(flatten)]
+    key: OwnKey,
+}
+
+/// An object as it is now, and which of its bytes are wanted.
+struct Found {
+    object: ObjectRef,
+    headers: ObjectHeaders,
+    range: ByteRange,
+}
+
+impl Part {
+    async fn find(&self, client: &Client, target: &Target) -> Outcome<Found> {
+        let headers = target.head_if(client, false, self.when.conditions()).await?;
+        let object = headers.clone().object_ref(&target.key)?;
+        let range = match self.range {
+            None => ByteRange::new(0, object.size),
+            Some(span) => span.of(object.size).ok_or_else(|| {
+                Failure::refused(format!("{target} has {} bytes, none of them in that range.", object.size))
+            })?,
+        };
+        Ok(Found { object, headers, range })
+    }
+}
+
+pub(super) async fn cat(client: &Client, args: &CatArgs) -> Outcome {
+    let target = Target::object(&args.target, args.version_id.clone())?;
+    let target = super::reach::reached(client, target).await?;
+    write_out(&args.part.key.given_to(client)?, &target, &args.part).await
+}
+
+/// To standard output, in order.
+async fn write_out(client: &Client, target: &Target, part: &Part) -> Outcome {
+    let Found { object, range, .. } = part.find(client, target).await?;
+    let tuning = Tuning::default();
+    let mut pieces = pin!(transfer::read(client, &tuning, &target.bucket, &object, range));
+    while let Some(piece) = pieces.try_next().await? {
+        if terminal::stream(&piece)? == Reader::Left {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn get(client: &Client, args: &GetArgs, format: Format) -> Outcome {
+    let to_stdout = args.file.as_ref().is_some_and(|file| file.as_os_str() == "-");
+    if to_stdout && args.which.many.recursive {
+        return Err(Failure::usage("Several objects cannot go to standard output: name a directory."));
+    }
+    if args.part.range.is_some() && args.which.many.recursive {
+        return Err(Failure::usage("--range is about one object: leave out --recursive."));
+    }
+    let client = &args.part.key.given_to(client)?;
+    let target = super::reach::reached(client, args.which.target()?).await?;
+    if args.which.many.recursive {
+        return all(client, args, &target, format).await;
+    }
+    if to_stdout {
+        return write_out(client, &target, &args.part).await;
+    }
+    let destination = destination(&target, args.file.as_deref())?;
+    if args.no_clobber && destination.symlink_metadata().is_ok() {
+        return Err(Failure::refused(format!("{} exists and was left as it is.", destination.display())));
+    }
+    let Found { object, headers, range } = args.part.find(client, &target).await?;
+    let fetched = Fetched { client, bucket: &target.bucket, object: &object, range };
+    let preserved = args.preserve.then_some(&headers);
+    let tuning = Tuning::default();
+    let work = fetched.to_file(&tuning, &destination, preserved);
+    progress::shown(client, Direction::Down, range.len(), work).await?;
+    fetched.said(&destination).write(format)
+}
+
+/// Every object below the prefix to a directory.
+async fn all(client: &Client, args: &GetArgs, from: &Target, format: Format) -> Outcome {
+    let many = &args.which.many;
+    let directory = args.file.as_deref().unwrap_or(Path::new("."));
+    let download = Download { client, args, from, directory, tuning: many.tuning() };
+    let folder = if many.dry_run { None } else { Some(Folder::open(directory)?) };
+    let objects = listing::objects(client, from, many);
+    let batch = Batch { client, many, format, verb: Verb("downloaded") };
+    batch
+        .run(objects, async |object: ObjectRef| {
+            let about = object.key.to_string();
+            let outcome = match &folder {
+                None => Ok(Done::Did(download.plan(&object))),
+                Some(folder) => download.one(folder, &object).await,
+            };
+            vec![Report { about, outcome }]
+        })
+        .await
+}
+
+struct Download<'a> {
+    client: &'a Client,
+    args: &'a GetArgs,
+    from: &'a Target,
+    directory: &'a Path,
+    tuning: Tuning,
+}
+
+impl Download<'_> {
+    fn plan(&self, object: &ObjectRef) -> Said {
+        let name = name_below(&self.from.key, &object.key);
+        let file = self.directory.join(name.trim_start_matches('/'));
+        let target = self.from.with_key(&*object.key);
+        let mut fields = target.fields();
+        fields.insert("file".to_owned(), file.to_string_lossy().into());
+        Said::would(fields.into(), format!("download {}/{} to {}", target.bucket, target.key, file.display()))
+    }
+
+    async fn one(&self, folder: &Folder, object: &ObjectRef) -> Outcome<Done> {
+        let name = name_below(&self.from.key, &object.key);
+        let range = ByteRange::new(0, object.size);
+        let fetched = Fetched { client: self.client, bucket: &self.from.bucket, object, range };
+        if name.ends_with('/') || name.is_empty() {
+            return if object.size > 0 {
+                Err(Failure::refused(
+                    "Its key ends with a slash, as of a directory, but it has bytes: get it by name.",
+                ))
+            } else if name.is_empty() {
+                Ok(Done::Did(fetched.said(self.directory)))
+            } else {
+                folder.directory(name).map(|directory| Done::Did(fetched.said(&directory)))
+            };
+        }
+        let destination = folder.file(name)?;
+        if self.args.no_clobber && destination.symlink_metadata().is_ok() {
+            return Ok(Done::Skipped("the file exists".to_owned()));
+        }
+        let headers = match self.args.preserve || !self.args.part.when.is_empty() {
+            false => None,
+            true => match self
+                .from
+                .with_key(&*object.key)
+                .head_if(self.client, false, self.args.part.when.conditions())
+                .await
+            {
+                Err(failure) if unmet(&failure) => {
+                    return Ok(Done::Skipped("the condition does not hold".to_owned()));
+                }
+                headers => Some(headers?),
+            },
+        };
+        let preserved = headers.as_ref().filter(|_| self.args.preserve);
+        fetched.to_file(&self.tuning, &destination, preserved).await?;
+        Ok(Done::Did(fetched.said(&destination).moving(object.size)))
+    }
+}
+
+/// A condition of the request did not hold.
+pub(super) fn unmet(failure: &Failure) -> bool {
+    use crate::s3::ErrorKind::{NotModified, PreconditionFailed};
+    failure.error.as_ref().is_some_and(|error| matches!(error.kind(), NotModified | PreconditionFailed))
+}
+
+struct Fetched<'a> {
+    client: &'a Client,
+    bucket: &'a str,
+    object: &'a ObjectRef,
+    range: ByteRange,
+}
+
+impl Fetched<'_> {
+    /// The file appears only when it is whole.
+    async fn to_file(
+        &self,
+        tuning: &Tuning,
+        destination: &Path,
+        preserved: Option<&ObjectHeaders>,
+    ) -> Outcome {
+        let partial = PartialFile::create(destination).map_err(|error| unwritable(destination, &error))?;
+        let sink = Shifted { file: partial.file(), by: self.range.start };
+        let work = transfer::download(self.client, tuning, self.bucket, self.object, self.range, &sink);
+        self.client.unless_stopped(work).await?;
+        if let Some(headers) = preserved {
+            posix::restore(partial.file(), headers, &self.object.key)?;
+        }
+        partial.publish(destination).map_err(|error| unwritable(destination, &error))
+    }
+
+    fn said(&self, file: &Path) -> Said {
+        Said::done(json!({
+            "bucket": self.bucket,
+            "key": &*self.object.key,
+            "version_id": self.object.version.as_ref().map(|VersionId(id)| &**id),
+            "etag": &*self.object.etag.0,
+            "size": self.object.size,
+            "bytes": self.range.len(),
+            "file": file.to_string_lossy(),
+        }))
+    }
+}
+
+/// A file that begins with the first byte of a range.
+struct Shifted<'a> {
+    file: &'a std::fs::File,
+    by: u64,
+}
+
+impl transfer::Sink for Shifted<'_> {
+    fn write_at(&self, offset: u64, bytes: &bytes::Bytes) -> std::io::Result<()> {
+        transfer::Sink::write_at(self.file, offset - self.by, bytes)
+    }
+}
+
+/// The file to write: as it was named, in the folder that was named, or after the key.
+fn destination(target: &Target, file: Option<&Path>) -> Outcome<PathBuf> {
+    let folder = match file {
+        Some(file) if !file.is_dir() => return Ok(file.to_owned()),
+        Some(folder) => folder,
+        None => Path::new(""),
+    };
+    match target.file_name() {
+        name @ ("" | "." | "..") => Err(Failure::usage(format!(
+            "The key ends with {name:?}, which names no file: say which file to write."
+        ))),
+        name => Ok(folder.join(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_a_file_only_when_it_can() {
+        let at = |key: &str, file: Option<&str>| {
+            destination(&Target::object(&format!("b/{key}"), None).unwrap(), file.map(Path::new)).ok()
+        };
+        assert_eq!(at("a/c.txt", None), Some("c.txt".into()));
+        assert_eq!(at("a/c.txt", Some("/tmp")), Some("/tmp/c.txt".into()));
+        assert_eq!(at("a/c.txt", Some("/tmp/other")), Some("/tmp/other".into()));
+        assert_eq!(at("a/", Some("/tmp/other")), Some("/tmp/other".into()));
+        for key in ["a/", "a/..", "."] {
+            assert_eq!((at(key, None), at(key, Some("/tmp"))), (None, None), "{key}");
+        }
+    }
+}

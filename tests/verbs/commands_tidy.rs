@@ -1,0 +1,188 @@
+//! Streams, interrupts and errors of the command line: nothing half done stays, and scripts can tell what happened.
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use holdfs::embedded;
+use holdfs::embedded::faults::{Action, Rule};
+use holdfs::s3::ops::ListMultipartUploads;
+
+use super::commands::{Ran, holdfs, holdfs_with, json, lines, path};
+use crate::mounted::harness::{Bucket, Store, noise};
+
+fn start(store: &Store, arguments: &[&str]) -> Child {
+    let mut command: Command = store.command();
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("holdfs starts")
+}
+
+fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id()).unwrap();
+    // SAFETY: takes plain numbers; the child has not been waited for, so its id is its own.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+}
+
+/// What it did, once it has ended by itself in time.
+fn end(mut child: Child, max: Duration) -> Ran {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > max {
+            child.kill().unwrap();
+            panic!("still running after {max:?}");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap().into()
+}
+
+/// Waits until something is so.
+fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn uploads(bucket: &Bucket<'_>) -> usize {
+    let list = ListMultipartUploads { bucket: bucket.name.clone(), ..ListMultipartUploads::default() };
+    bucket.send(&list).unwrap().uploads.len()
+}
+
+#[test]
+fn an_interrupted_upload_leaves_nothing_at_the_store() {
+    let bucket = Bucket::new(Store::shared());
+    let mut child = start(bucket.store, &["object", "put", "-", &path(&bucket, "k")]);
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(&noise(1, 40 << 20)).unwrap();
+    until("an upload in parts", || uploads(&bucket) == 1);
+    interrupt(&child);
+    let ran = end(child, Duration::from_secs(8));
+    drop(pipe);
+    assert_eq!(ran.status, 1);
+    assert!(ran.err.contains("nterrupted"), "{}", ran.err);
+    assert_eq!((uploads(&bucket), bucket.keys().len()), (0, 0));
+}
+
+#[test]
+fn a_long_stream_goes_up_in_little_memory() {
+    let bucket = Bucket::new(Store::shared());
+    let mut child = start(bucket.store, &["object", "put", "-", &path(&bucket, "k")]);
+    let mut pipe = child.stdin.take().unwrap();
+    let piece = noise(4, 1 << 20);
+    for _ in 0..300 {
+        pipe.write_all(&piece).unwrap();
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    drop(pipe);
+    assert_eq!(end(child, Duration::from_secs(60)).status, 0);
+    assert_eq!(bucket.head("k").size, 300 << 20);
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 260 << 10, "{} MiB in memory at once", kib >> 10);
+}
+
+#[test]
+fn an_interrupted_download_leaves_no_file() {
+    let store = Store::embedded(embedded::Options::default());
+    let bucket = Bucket::new(&store);
+    for key in ["a/1", "a/2"] {
+        bucket.put(key, noise(2, 4 << 20));
+    }
+    store.server.as_ref().unwrap().faults().add(Rule::new(Action::Stall { at: 1 << 20 }).on("GetObject"));
+    let folder = tempfile::tempdir().unwrap();
+    let (one, all) = (folder.path().join("file"), folder.path().join("all"));
+    let (key, prefix) = (path(&bucket, "a/1"), path(&bucket, "a/"));
+    for arguments in
+        [vec!["get", &key, one.to_str().unwrap()], vec!["get", "-r", &prefix, all.to_str().unwrap()]]
+    {
+        let child = start(&store, &[&["object"], arguments.as_slice()].concat());
+        let names = || {
+            let below = std::fs::read_dir(&all).into_iter().flatten();
+            let names = std::fs::read_dir(folder.path()).unwrap().chain(below).flatten();
+            names.filter(|entry| entry.path().is_file()).count()
+        };
+        until("a file that is being written", || names() > 0);
+        interrupt(&child);
+        let ran = end(child, Duration::from_secs(8));
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains("nterrupted"), "{}", ran.err);
+        assert_eq!(names(), 0);
+    }
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let bucket = Bucket::new(Store::shared());
+    bucket.put("large", noise(3, 20 << 20));
+    for arguments in [vec!["object", "cat"], vec!["object", "get"]] {
+        let key = path(&bucket, "large");
+        let to = if arguments[1] == "get" { vec![key.as_str(), "-"] } else { vec![key.as_str()] };
+        let mut child = start(bucket.store, &[arguments.as_slice(), &to].concat());
+        let mut first = [0; 1000];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        assert_eq!(first[..], noise(3, 20 << 20)[..1000]);
+        let ran = end(child, Duration::from_secs(20));
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    }
+}
+
+#[test]
+fn errors_are_json_when_answers_are() {
+    let bucket = Bucket::new(Store::shared());
+    bucket.put("k", "x");
+    let error = |ran: Ran| {
+        assert_eq!(ran.out, "");
+        let error = json(ran.err.trim_end())["error"].clone();
+        assert_eq!(error["exit_status"], ran.status);
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        error
+    };
+    let missing = error(holdfs(&["object", "stat", "--json", &path(&bucket, "none")]));
+    assert_eq!((&missing["http_status"], &missing["operation"]), (&json("404"), &json("\"HeadObject\"")));
+    assert!(missing["request_id"].is_string());
+    let refused = error(holdfs(&["bucket", "get", &bucket.name, "cors", "--json"]));
+    assert!(refused["message"].as_str().unwrap().contains("has no cors"));
+    let usage = error(holdfs(&["object", "stat", "--json", "--no-such-flag", "b/k"]));
+    assert_eq!(usage["exit_status"], 2);
+    let absent = error(holdfs(&["object", "ls", "--json", &format!("{}-not", bucket.name)]));
+    assert_eq!(absent["exit_status"], 3);
+    let mut names: Vec<_> = absent.as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    let fields =
+        ["about", "code", "exit_status", "host_id", "http_status", "message", "operation", "request_id"];
+    assert_eq!(names, fields);
+}
+
+#[test]
+fn what_was_done_is_told_in_json() {
+    let bucket = Bucket::new(Store::shared());
+    let key = path(&bucket, "d/k");
+    let done = |arguments: &[&str], stdin: &[u8]| {
+        let out = holdfs_with(&[arguments, &["--json"]].concat(), stdin).ok();
+        assert_eq!(out.lines().count(), 1, "{out}");
+        json(&out)
+    };
+    let put = done(&["object", "put", "-", &key], b"hello");
+    assert_eq!((&put["key"], &put["bucket"]), (&json("\"d/k\""), &json(&format!("{:?}", bucket.name))));
+    let etag = put["etag"].as_str().unwrap().to_owned();
+    assert_eq!(done(&["object", "stat", &key], b"")["etag"], etag.as_str());
+    assert_eq!(done(&["object", "cp", &key, &path(&bucket, "copy")], b"")["source"]["key"], "d/k");
+    assert_eq!(done(&["object", "tag", &key, "a=1"], b"")["tags"]["a"], "1");
+    assert_eq!(done(&["object", "append", "-", &key], b" you")["appended"], 4);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f");
+    let got = done(&["object", "get", &key, file.to_str().unwrap()], b"");
+    assert_eq!((got["bytes"].as_u64(), std::fs::read(&file).unwrap()), (Some(9), b"hello you".to_vec()));
+    let presigned = done(&["object", "presign", &key], b"");
+    assert!(presigned["url"].as_str().unwrap().starts_with("http") && presigned["method"] == "GET");
+    assert_eq!(done(&["object", "rm", &key], b"")["key"], "d/k");
+    assert_eq!(done(&["bucket", "set", &bucket.name, "tags"], br#"{"a": "b"}"#)["done"], "set");
+    let info = done(&["bucket", "info", &bucket.name], b"");
+    assert_eq!(info["settings"]["tags"]["a"], "b");
+    assert!(holdfs(&["bucket", "info", &bucket.name]).ok().contains("tags: {\"a\":\"b\"}\n"));
+    let listed = holdfs(&["object", "ls", "--json", "-r", &bucket.name]).ok();
+    assert_eq!(lines(&listed).len(), 1);
+}
