@@ -108,7 +108,24 @@ pub fn report(outcome: Outcome) -> ExitCode {
 
 impl From<s3::Error> for Failure {
     fn from(error: s3::Error) -> Self {
-        Self { exit: exit_of(error.kind()), message: error.to_string(), error: Some(error) }
+        let message = match advice(&error) {
+            None => error.to_string(),
+            Some(advice) => format!("{error}. {advice}"),
+        };
+        Self { exit: exit_of(error.kind()), message, error: Some(error) }
+    }
+}
+
+/// What to do about it, where the store's own words do not say it.
+fn advice(error: &s3::Error) -> Option<&'static str> {
+    match error.kind() {
+        s3::ErrorKind::Archived => Some(
+            "Its bytes are in an archive: `holdfs object thaw` brings them back, `thaw --status` says when.",
+        ),
+        _ if error.is_object_lock() => {
+            Some("It is locked: `holdfs object hold` and `holdfs object retain` show how, and until when.")
+        }
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Outcome};
@@ -13,6 +13,9 @@ use crate::base::tasks::{Stop, Tasks};
 
 /// How long a command that was interrupted may take to put things in order.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long one that does nothing of that kind may seem to hear nothing.
+const STUCK: Duration = Duration::from_secs(2);
 
 pub fn build() -> Outcome<Runtime> {
     Builder::new_multi_thread()
@@ -42,12 +45,20 @@ impl Interrupt {
     }
 }
 
+/// Runs what may wait for a person or a pipe on a thread of its own, so that an interrupt is heard meanwhile.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Outcome<T> {
+    let done = Tasks::new(Handle::current()).spawn_blocking("waits for input", work).await;
+    done.map_err(|lost| Failure::refused(lost.to_string()))
+}
+
 /// Runs one command to its end, or until it is interrupted. The second interrupt ends any command at once.
 pub fn interruptible<T>(work: impl AsyncFnOnce(&Interrupt) -> Outcome<T>) -> Outcome<T> {
     let runtime = build()?;
     let outcome = runtime.block_on(async {
         let interrupt =
             Interrupt { tasks: Tasks::new(runtime.handle().clone()), tidies: AtomicBool::new(false) };
+        let last_resort = Tasks::new(runtime.handle().clone());
+        last_resort.spawn("last resort", give_signals_back());
         let mut work = pin!(work(&interrupt));
         tokio::select! {
             outcome = &mut work => return outcome,
@@ -66,6 +77,17 @@ pub fn interruptible<T>(work: impl AsyncFnOnce(&Interrupt) -> Outcome<T>) -> Out
     // A thread that still waits for standard input must not hold us up.
     runtime.shutdown_background();
     outcome
+}
+
+/// A command that is stuck in a system call hears no interrupt. Some time after the first, the next one kills it.
+async fn give_signals_back() {
+    if interrupted().await.is_ok() {
+        tokio::time::sleep(STUCK).await;
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: takes plain numbers; no handler of ours is running that could be pulled away.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
 }
 
 async fn interrupted() -> Outcome {

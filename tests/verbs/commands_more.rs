@@ -200,6 +200,23 @@ fn a_bucket_is_removed_with_all_that_is_in_it_only_when_told() {
 }
 
 #[test]
+fn records_are_selected_in_csv_and_in_json() {
+    let bucket = Bucket::new(Store::shared());
+    bucket.put("people.csv", "name;age\nAda;36\nBob;7\n");
+    let expression = "select s.name from s3object s where cast(s.age as int) > 30";
+    let select = |more: &[&str]| {
+        let key = path(&bucket, "people.csv");
+        holdfs(&[&["object", "select", &key, expression, "--delimiter", ";"], more].concat())
+    };
+    let csv = select(&[]);
+    if !holds_or_lacks("SelectObjectContent", &csv.out.as_str(), &"Ada\n") {
+        return;
+    }
+    csv.ok();
+    assert_eq!(lines(&select(&["--json"]).ok()), [json(r#"{"name": "Ada"}"#)]);
+}
+
+#[test]
 fn only_old_uploads_are_aborted() {
     let bucket = Bucket::new(Store::shared());
     let create = CreateMultipartUpload { bucket: bucket.name.clone(), key: "u".into(), ..Default::default() };

@@ -1,6 +1,6 @@
 //! Streams, interrupts and errors of the command line: nothing half done stays, and scripts can tell what happened.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use holdfs::embedded::faults::{Action, Rule};
 use holdfs::s3::ops::ListMultipartUploads;
 
 use super::commands::{Ran, holdfs, holdfs_with, json, lines, path};
+use super::holds_or_lacks;
 use crate::mounted::harness::{Bucket, Store, noise};
 
 fn start(store: &Store, arguments: &[&str]) -> Child {
@@ -185,4 +186,41 @@ fn what_was_done_is_told_in_json() {
     assert!(holdfs(&["bucket", "info", &bucket.name]).ok().contains("tags: {\"a\":\"b\"}\n"));
     let listed = holdfs(&["object", "ls", "--json", "-r", &bucket.name]).ok();
     assert_eq!(lines(&listed).len(), 1);
+}
+
+#[test]
+fn events_are_lines_of_json_until_an_interrupt() {
+    let bucket = Bucket::new(Store::shared());
+    let mut child = start(bucket.store, &["bucket", "watch", &bucket.name, "--suffix", ".txt", "--json"]);
+    thread::sleep(Duration::from_millis(1_500));
+    if child.try_wait().unwrap().is_some() {
+        let ran = end(child, Duration::from_secs(1));
+        assert!(json(ran.err.trim_end())["error"]["message"].is_string());
+        holds_or_lacks("ListenNotification", &ran.status, &0);
+        return;
+    }
+    bucket.put("a.jpg", "x");
+    bucket.put("a.txt", "x");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("a.txt") && json(&line).is_object(), "{line}");
+    interrupt(&child);
+    assert_eq!(end(child, Duration::from_secs(8)).status, 0);
+}
+
+#[test]
+fn a_command_that_waits_for_its_input_can_be_interrupted() {
+    let bucket = Bucket::new(Store::shared());
+    let key = path(&bucket, "k");
+    for arguments in [vec!["object", "append", "-", &key], vec!["bucket", "set", &bucket.name, "tags", "-"]] {
+        let mut child = start(bucket.store, &arguments);
+        let pipe = child.stdin.take();
+        thread::sleep(Duration::from_millis(700));
+        assert!(child.try_wait().unwrap().is_none());
+        interrupt(&child);
+        let ran = end(child, Duration::from_secs(5));
+        assert!(ran.status == 1 && ran.err.contains("nterrupted"), "{}", ran.err);
+        drop(pipe);
+    }
+    assert_eq!(bucket.keys(), [""; 0]);
 }

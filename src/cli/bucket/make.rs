@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::uploads;
 use crate::cli::object::{Format, empty};
-use crate::cli::{Failure, Outcome, terminal};
+use crate::cli::{Failure, Outcome, runtime, terminal};
 use crate::s3::ops::{CreateBucket, DeleteBucket, HeadBucket, ListMultipartUploads};
 use crate::s3::settings::{PutSetting, Versioning, VersioningStatus};
 use crate::s3::transfer::pages;
@@ -84,7 +84,9 @@ pub(super) async fn remove(client: &Client, args: RemoveArgs, format: Format) ->
     if args.force {
         // Nobody is asked about a bucket that is not there.
         client.send(&HeadBucket { bucket: bucket.clone() }).await?;
-        confirm(&bucket, args.yes)?;
+        let (name, yes) = (bucket.clone(), args.yes);
+        let asked = runtime::blocking(move || confirm(&name, yes));
+        client.unless_stopped(async { Ok(asked.await) }).await???;
         empty(client, &bucket, args.bypass_governance, format).await?;
         abort_all(client, &bucket).await?;
     }

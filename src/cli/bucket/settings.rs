@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::info::Look;
 use crate::cli::object::Format;
+use crate::cli::runtime;
 use crate::cli::terminal::{self, data};
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
@@ -132,7 +133,8 @@ pub(super) async fn get(client: &Client, which: Which, format: Format) -> Outcom
 }
 
 pub(super) async fn set(client: &Client, which: Which, file: &Path, format: Format) -> Outcome {
-    let text = read(file)?;
+    let file = file.to_owned();
+    let text = runtime::blocking(move || read(&file)).await??;
     which.documents()?.set(client, &which, text).await?;
     which.done("set", format)
 }

@@ -12,7 +12,7 @@ use super::batch::Said;
 use super::describe::Description;
 use super::{Format, Target, reach};
 use crate::cli::terminal::printable;
-use crate::cli::{Failure, Outcome};
+use crate::cli::{Failure, Outcome, runtime};
 use crate::s3::Client;
 use crate::s3::ops::Stored;
 use crate::s3::transfer::{self, Piece, Tuning};
@@ -51,8 +51,11 @@ pub(super) async fn append(client: &Client, args: &AppendArgs, format: Format) -
     let mut source = open(&args.file)?;
     let (mut first, mut appended, mut stored) = (true, 0, Stored::default());
     loop {
-        let mut chunk = Vec::new();
-        source.by_ref().take(CHUNK_BYTES).read_to_end(&mut chunk)?;
+        let (chunk, rest) = {
+            let read = runtime::blocking(move || read_chunk(source));
+            client.unless_stopped(async { Ok(read.await) }).await???
+        };
+        source = rest;
         if chunk.is_empty() && !first {
             break;
         }
@@ -76,7 +79,16 @@ fn said(target: &Target, stored: &Stored, more: serde_json::Value) -> Said {
     said
 }
 
-fn open(file: &Path) -> Outcome<Box<dyn Read>> {
+type Source = Box<dyn Read + Send>;
+
+/// At most a chunk, and what there is to read behind it.
+fn read_chunk(mut source: Source) -> std::io::Result<(Vec<u8>, Source)> {
+    let mut chunk = Vec::new();
+    source.by_ref().take(CHUNK_BYTES).read_to_end(&mut chunk)?;
+    Ok((chunk, source))
+}
+
+fn open(file: &Path) -> Outcome<Source> {
     if file == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }
