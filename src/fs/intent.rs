@@ -196,7 +196,7 @@ impl FileSystem {
         let delete = DeleteObjects {
             bucket: self.bucket.clone(),
             keys: batch.iter().map(|key| (key.clone(), None)).collect(),
-            bypass_governance: false,
+            ..DeleteObjects::default()
         };
         let refused: Vec<String> = match self.client.send(&delete).await {
             Ok(output) => output.failed.into_iter().map(|failure| failure.key).collect(),

@@ -16,7 +16,7 @@ use super::envelope;
 use super::exchange::{Call, Exchange};
 use super::heed::{self, Care, Question};
 use super::operation::Request;
-use super::ops::{CustomerKeys, HeadBucket};
+use super::ops::{CustomerKeys, HeadBucket, lambda};
 use super::pace::Pace;
 use super::post::{PostForm, PostPolicy};
 use super::region::Regions;
@@ -156,6 +156,7 @@ impl Client {
             streamed: O::STREAMED,
             payload: operation.payload(),
             replay: operation.replay(),
+            signed: operation.is_signed(),
             request,
             watch: self.watch.as_ref(),
         };
@@ -383,6 +384,9 @@ impl Shared {
         }
     }
     pub fn address(&self, request: &Request, region: &str) -> Result<Address, Error> {
+        if let Some(route) = request.headers.get(lambda::ROUTE) {
+            return self.endpoint.object_lambda(route.to_str().unwrap_or_default(), region);
+        }
         self.endpoint.address(endpoint::Asked {
             bucket: request.bucket.as_deref(),
             key: request.key.as_deref(),

@@ -202,6 +202,21 @@ impl Endpoint {
         };
         Ok(self.placed(bucket, by_host, host, asked, SERVICE))
     }
+    /// Where an Object Lambda function answers: a host of the caller's own, on AWS.
+    pub fn object_lambda(&self, route: &str, region: &str) -> Result<Address, Error> {
+        if !is_dns_label(route) || route.is_empty() {
+            return Err(Error::invalid(format!("{route:?} is no route of an Object Lambda request")));
+        }
+        let host = match &self.host {
+            Host::Aws(_) => {
+                check_region(region)?;
+                let fips = if self.wanted.fips { "-fips" } else { "" };
+                format!("{route}.s3-object-lambda{fips}.{region}.{}", Partition::of(region).suffix)
+            }
+            Host::Virtual { name, .. } | Host::Other { name, .. } => name.clone(),
+        };
+        Ok(self.at(host, "/WriteGetObjectResponse".to_owned(), region, "s3-object-lambda"))
+    }
     fn placed(
         &self,
         bucket: &str,

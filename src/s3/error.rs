@@ -86,6 +86,7 @@ struct Inner {
     status: u16,
     request_id: String,
     host_id: String,
+    details: Vec<(&'static str, String)>,
     ambiguous: bool,
 }
 
@@ -101,6 +102,7 @@ impl Error {
             status: 0,
             request_id: String::new(),
             host_id: String::new(),
+            details: Vec::new(),
             ambiguous: false,
         }))
     }
@@ -135,6 +137,15 @@ impl Error {
     pub fn host_id(&self) -> &str {
         &self.0.host_id
     }
+    /// `bucket` or `bucket/key` that the request was about; empty for what failed before it was known.
+    pub fn resource(&self) -> &str {
+        &self.0.resource
+    }
+    /// What else the error document says, by the name of the element: `Region`, `Endpoint`, `Condition`,
+    /// `ServerTime`, `BucketName`, `Key`, `ArgumentName` and the like. Nothing of it is shown by itself.
+    pub fn detail(&self, element: &str) -> Option<&str> {
+        self.0.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str())
+    }
     /// The S3 action that failed; empty for what failed before one was named.
     pub fn operation(&self) -> &'static str {
         self.0.operation
@@ -163,6 +174,10 @@ impl Error {
     }
     pub(super) fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = code.into();
+        self
+    }
+    pub(super) fn with_details(mut self, details: Vec<(&'static str, String)>) -> Self {
+        self.0.details = details;
         self
     }
     pub(super) fn with_ambiguity(mut self, ambiguous: bool) -> Self {
@@ -290,6 +305,7 @@ pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
         | "NoSuchLifecycleConfiguration"
         | "NoSuchPublicAccessBlockConfiguration"
         | "NoSuchAnnotation"
+        | "NoLoggingStatusForKey"
         | "NoSuchObjectLockConfiguration"
         | "ObjectLockConfigurationNotFoundError"
         | "OwnershipControlsNotFoundError"
@@ -308,7 +324,11 @@ pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
         | "MissingAuthenticationToken"
         | "TokenRefreshRequired" => Credentials,
         "PreconditionFailed" => PreconditionFailed,
-        "ConditionalRequestConflict" | "OperationAborted" => Conflict,
+        "ConditionalRequestConflict"
+        | "OperationAborted"
+        | "InvalidBucketState"
+        | "RestoreAlreadyInProgress"
+        | "ObjectAlreadyInActiveTierError" => Conflict,
         "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => BucketExists,
         "BucketNotEmpty" => BucketNotEmpty,
         "InvalidRange" => InvalidRange,
@@ -316,7 +336,7 @@ pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
         "NotImplemented" | "XNotImplemented" | "AccessControlListNotSupported" => Unsupported,
         "InvalidObjectState" | "ObjectNotInActiveTierError" => Archived,
         "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" => InvalidPart,
-        "EntityTooLarge" | "MaxMessageLengthExceeded" => TooLarge,
+        "EntityTooLarge" | "MaxMessageLengthExceeded" | "InlineDataTooLarge" => TooLarge,
         "KeyTooLongError" | "KeyTooLong" => KeyTooLong,
         "MetadataTooLarge" => MetadataTooLarge,
         "QuotaExceeded" | "InsufficientStorage" | "XMinioAdminBucketQuotaExceeded" | "XMinioStorageFull" => {
@@ -351,6 +371,8 @@ pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
         | "InvalidRegion"
         | "IllegalLocationConstraintException" => Redirect,
         "RequestTimeTooSkewed" => Skew,
+        "CrossLocationLoggingProhibited" | "UnexpectedContent" | "MissingContentLength" => Invalid,
+        "TooManyBuckets" | "TooManyConfigurations" | "AnnotationLimitExceeded" => Quota,
         _ => return None,
     })
 }
@@ -397,7 +419,34 @@ pub struct Document {
     pub host_id: String,
     /// The region that the bucket is in, in redirects and malformed authorizations.
     pub region: String,
+    /// Elements of [`DETAILS`] that it has, with their text.
+    pub details: Vec<(&'static str, String)>,
 }
+
+/// What callers may want to know of an error document besides.
+const DETAILS: &[&str] = &[
+    "ArgumentName",
+    "ArgumentValue",
+    "BucketName",
+    "Condition",
+    "Endpoint",
+    "Key",
+    "MaxAllowedSkewMilliseconds",
+    "MaxSizeAllowed",
+    "Method",
+    "MinSizeAllowed",
+    "PartNumber",
+    "ProposedSize",
+    "RangeRequested",
+    "Region",
+    "RequestTime",
+    "Resource",
+    "ResourceType",
+    "ServerTime",
+    "UploadId",
+    "VersionId",
+];
+const DETAIL_BYTES_MAX: usize = 2048;
 
 /// Elements of an error document are shallow; deeper nesting is an attack or no error document.
 const DEPTH_MAX: usize = 4;
@@ -449,6 +498,10 @@ fn resolve(entity: &quick_xml::events::BytesRef<'_>) -> Option<char> {
 impl Document {
     fn take(&mut self, element: &str, value: String) {
         let value = value.trim().to_owned();
+        let detail = DETAILS.iter().find(|name| **name == element);
+        if let Some(name) = detail.filter(|_| !value.is_empty() && value.len() <= DETAIL_BYTES_MAX) {
+            self.details.push((name, value.clone()));
+        }
         match element {
             "Code" => self.code = value,
             "Message" => self.message = value,
@@ -507,6 +560,79 @@ mod tests {
         ] {
             assert_eq!(kind_of(status, code, Asked::Key), kind, "{status} {code}");
         }
+    }
+
+    /// The others are the catch-all of their status.
+    #[test]
+    fn every_code_of_the_reference_has_a_kind() {
+        use ErrorKind::*;
+        let mut codes = 0;
+        for (status, kind, of_kind) in [
+            (301, Redirect, "PermanentRedirect"),
+            (307, Redirect, "Redirect TemporaryRedirect"),
+            (400, Corrupt, "BadDigest IncompleteBody"),
+            (400, Credentials, "ExpiredToken InvalidToken TokenRefreshRequired"),
+            (
+                400,
+                Invalid,
+                "AmbiguousGrantByEmailAddress CredentialsNotSupported \
+                IllegalVersioningConfigurationException IncorrectNumberOfFilesInPostRequest \
+                InvalidAddressingHeader InvalidArgument InvalidBucketName InvalidDigest \
+                InvalidEncryptionAlgorithmError InvalidLocationConstraint InvalidPolicyDocument \
+                InvalidRequest InvalidSOAPRequest InvalidStorageClass InvalidTargetBucketForLogging \
+                InvalidURI MalformedACLError MalformedPOSTRequest MalformedXML \
+                MaxPostPreDataLengthExceededError MissingAttachment MissingRequestBodyError \
+                MissingSecurityElement MissingSecurityHeader RequestIsNotMultiPartContent \
+                RequestTorrentOfBucketError UnexpectedContent UnresolvableGrantByEmailAddress \
+                UserKeyMustBeSpecified",
+            ),
+            (400, InvalidPart, "EntityTooSmall InvalidPart InvalidPartOrder"),
+            (400, KeyTooLong, "KeyTooLongError"),
+            (400, MetadataTooLarge, "MetadataTooLarge"),
+            (400, NoSuchSetting, "NoLoggingStatusForKey"),
+            (400, Quota, "TooManyBuckets"),
+            (400, Redirect, "AuthorizationHeaderMalformed"),
+            (400, TimedOut, "RequestTimeout"),
+            (400, TooLarge, "EntityTooLarge InlineDataTooLarge MaxMessageLengthExceeded"),
+            (403, Archived, "InvalidObjectState"),
+            (403, Credentials, "InvalidAccessKeyId InvalidSecurity SignatureDoesNotMatch"),
+            (403, Denied, "AccessDenied AccountProblem AllAccessDisabled InvalidPayer NotSignedUp"),
+            (403, Invalid, "CrossLocationLoggingProhibited"),
+            (403, Skew, "RequestTimeTooSkewed"),
+            (404, NoSuchBucket, "NoSuchBucket"),
+            (404, NoSuchKey, "NoSuchKey"),
+            (404, NoSuchSetting, "NoSuchBucketPolicy NoSuchLifecycleConfiguration"),
+            (404, NoSuchUpload, "NoSuchUpload"),
+            (404, NoSuchVersion, "NoSuchVersion"),
+            (405, MethodNotAllowed, "MethodNotAllowed"),
+            (409, BucketExists, "BucketAlreadyExists BucketAlreadyOwnedByYou"),
+            (409, BucketNotEmpty, "BucketNotEmpty"),
+            (409, Conflict, "InvalidBucketState OperationAborted RestoreAlreadyInProgress"),
+            (411, Invalid, "MissingContentLength"),
+            (412, PreconditionFailed, "PreconditionFailed"),
+            (416, InvalidRange, "InvalidRange"),
+            (500, Unavailable, "InternalError"),
+            (501, Unsupported, "NotImplemented"),
+            (503, Throttled, "SlowDown"),
+            (503, Unavailable, "ServiceUnavailable"),
+        ] {
+            for code in of_kind.split_whitespace() {
+                assert_eq!(kind_of(status, code, Asked::Key), kind, "{status} {code}");
+                codes += 1;
+            }
+        }
+        assert_eq!(codes, 80);
+    }
+
+    #[test]
+    fn an_error_keeps_what_its_document_says() {
+        let text = "<Error><Code>PreconditionFailed</Code><Message>m</Message><Condition>If-Match</Condition>\
+            <StringToSign>secret</StringToSign><Resource>/b/k</Resource></Error>";
+        let document = parse_document(text.as_bytes()).unwrap();
+        let error = Error::new(ErrorKind::PreconditionFailed, "m").with_details(document.details);
+        assert_eq!(error.detail("Condition"), Some("If-Match"));
+        assert_eq!((error.detail("Resource"), error.detail("StringToSign")), (Some("/b/k"), None));
+        assert_eq!(error.about("GetObject", "b/k").resource(), "b/k");
     }
 
     #[test]
@@ -571,10 +697,11 @@ mod tests {
             request_id: "R".to_owned(),
             host_id: "H".to_owned(),
             region: "eu-west-1".to_owned(),
+            details: vec![("Region", "eu-west-1".to_owned())],
         };
         for text in [
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>not &lt;there&gt; &amp; \
-             \u{fc}&#x1F600;</Message><Key>x</Key><RequestId>R</RequestId><HostId>H</HostId><Region>eu-west-1</Region>\
+             \u{fc}&#x1F600;</Message><StringToSign>x</StringToSign><RequestId>R</RequestId><HostId>H</HostId><Region>eu-west-1</Region>\
              </Error>",
             "  \n <Error xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Code> NoSuchKey </Code><Message><![CDATA[not \
              <there> & \u{fc}\u{1f600}]]></Message><Region>eu-west-1</Region><RequestId>R</RequestId><HostId>H</HostId>\

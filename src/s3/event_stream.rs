@@ -191,6 +191,24 @@ mod tests {
     }
 
     #[test]
+    fn the_frames_of_the_sdks_are_read_or_refused() {
+        let text = include_str!("../../tests/fixtures/aws/event-stream.json");
+        let cases: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(text).expect("the fixture");
+        assert_eq!(cases.len(), 11);
+        for (name, hex) in cases {
+            let bytes: Vec<u8> = (0..hex.len() / 2)
+                .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex"))
+                .collect();
+            let read = frames(&bytes, bytes.len());
+            match name.starts_with("valid") {
+                true => assert_eq!(read.expect(&name).len(), 1, "{name}"),
+                false => assert!(read.is_err(), "{name}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn headers_of_every_type_are_passed_over() {
         let mut block = vec![1, b't', 0, 1, b'f', 1, 1, b'b', 2, 7, 1, b's', 3, 0, 1, 1, b'i', 4, 0, 0, 0, 1];
         block.extend([1, b'l', 5, 0, 0, 0, 0, 0, 0, 0, 1, 1, b'y', 6, 0, 2, 9, 9]);

@@ -35,6 +35,7 @@ pub struct Call<'a> {
     pub streamed: bool,
     pub payload: Payload,
     pub replay: Replay,
+    pub signed: bool,
     pub request: &'a Request,
     pub watch: Option<&'a Watch>,
 }
@@ -122,7 +123,9 @@ impl<'a> Exchange<'a> {
 
     async fn attempt(&mut self, decode: &mut Decode<'_>) -> Result<(), Setback> {
         self.wait_for_turn().await?;
-        self.credentials = self.shared.credentials_for(self.call.request, self.deadlines).await?;
+        if self.call.signed {
+            self.credentials = self.shared.credentials_for(self.call.request, self.deadlines).await?;
+        }
         let protection = self.protection();
         if self.digested != Some(protection.wanted) {
             self.digests = checksum::digests(&self.call.request.body, protection.wanted).await?;

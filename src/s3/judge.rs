@@ -29,7 +29,10 @@ pub fn refusal(request: &Request, status: StatusCode, headers: &HeaderMap, body:
         }
         (true, _) => status.canonical_reason().unwrap_or_default().to_owned(),
     };
-    let error = Error::new(kind, message).with_status(status.as_u16()).with_code(document.code.as_str());
+    let error = Error::new(kind, message)
+        .with_status(status.as_u16())
+        .with_code(document.code.as_str())
+        .with_details(document.details.clone());
     (with_ids(error, headers, &document), document)
 }
 
@@ -37,8 +40,10 @@ pub fn refusal(request: &Request, status: StatusCode, headers: &HeaderMap, body:
 pub fn hidden_refusal(request: &Request, headers: &HeaderMap, body: &[u8]) -> Option<(Error, Document)> {
     let document = parse_document(body)?;
     let kind = kind_of(500, &document.code, asked(request));
-    let error =
-        Error::new(kind, document.message.as_str()).with_status(200).with_code(document.code.as_str());
+    let error = Error::new(kind, document.message.as_str())
+        .with_status(200)
+        .with_code(document.code.as_str())
+        .with_details(document.details.clone());
     Some((with_ids(error, headers, &document), document))
 }
 
@@ -50,7 +55,12 @@ fn with_ids(error: Error, headers: &HeaderMap, document: &Document) -> Error {
 /// `x-amz-request-id` and `x-amz-id-2`; empty where the reply has none.
 pub fn request_ids(headers: &HeaderMap) -> (&str, &str) {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    (text("x-amz-request-id"), text("x-amz-id-2"))
+    let request_id = match text("x-amz-request-id") {
+        // IBM's own.
+        "" => text("x-clv-request-id"),
+        id => id,
+    };
+    (request_id, text("x-amz-id-2"))
 }
 
 /// 404 is the one status that changes what exists, so it takes more than a status line: a document, or the absence

@@ -75,4 +75,8 @@ pub trait Operation: Sync {
     fn replay(&self) -> Replay {
         Replay::Idempotent
     }
+    /// Whether the request is signed; not where its body has a proof of its own.
+    fn is_signed(&self) -> bool {
+        true
+    }
 }

@@ -5,24 +5,21 @@
 //! minute; while that fails it serves to its end.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::Method;
 use parking_lot::Mutex;
 
 use super::client::{Shared, purpose_of};
 use super::config::AwsAddress;
-use super::credentials::{Credentials, Proof};
+use super::credentials::Credentials;
 use super::endpoint::Purpose;
 use super::endpoint::zone::zone_of;
 use super::exchange::{Call, Exchange};
-use super::operation::{Payload, Replay, Reply, ReplyBody, Request};
-use super::xml::Reader;
-use super::{Body, Deadlines, Error};
+use super::operation::{Reply, Request};
+use super::ops::CreateSession;
+use super::{Deadlines, Error, Operation};
 use crate::base::recency::RecencyMap;
-use crate::base::secret::Secret;
 
-const NAME: &str = "CreateSession";
 const KEPT_MAX: std::num::NonZeroUsize = std::num::NonZeroUsize::new(100).expect("not zero");
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
@@ -97,55 +94,17 @@ impl Sessions {
 }
 
 async fn open(shared: &Shared, bucket: &str, deadlines: Deadlines) -> Result<Credentials, Error> {
-    let request = Request {
-        method: Method::GET,
-        bucket: Some(bucket.to_owned()),
-        key: None,
-        query: vec![("session", String::new())],
-        headers: http::HeaderMap::new(),
-        body: Body::Empty,
-        needs_checksum: false,
-    };
-    let (streamed, payload, replay) = (false, Payload::Document, Replay::Idempotent);
-    let call = Call { name: NAME, streamed, payload, replay, request: &request, watch: None };
+    let create = CreateSession { bucket: bucket.to_owned(), read_only: false };
+    let request = create.encode()?;
+    let (streamed, payload, replay) = (false, create.payload(), create.replay());
+    let (name, signed) = (CreateSession::NAME, true);
+    let call = Call { name, streamed, payload, replay, signed, request: &request, watch: None };
     let mut found = None;
     let mut decode = |reply: Reply| {
-        found = Some(decode(reply)?);
+        found = Some(create.decode(reply)?);
         Ok(())
     };
     // An operation within an operation: without the box its future would contain itself.
     Box::pin(Exchange::new(shared, deadlines, call).run(&mut decode)).await?;
     found.ok_or_else(|| Error::decode("CreateSession was judged good but not decoded"))
-}
-
-fn decode(reply: Reply) -> Result<Credentials, Error> {
-    let ReplyBody::Collected(body) = reply.body else { return Err(Error::decode("the reply is a stream")) };
-    let (mut access_key, mut secret_key, mut token) = (String::new(), None, None);
-    let mut expires: Option<SystemTime> = None;
-    // What the reader says could quote a key.
-    let mut read = || {
-        Reader::open(&body, "CreateSessionResult")?.children(|name, credentials| match name {
-            "Credentials" => credentials.children(|name, field| {
-                match name {
-                    "AccessKeyId" => access_key = field.string()?,
-                    "SecretAccessKey" => secret_key = field.non_empty()?.map(Secret::new),
-                    "SessionToken" => token = field.non_empty()?.map(Secret::new),
-                    "Expiration" => expires = Some(field.time()?),
-                    _ => {}
-                }
-                Ok(())
-            }),
-            _ => Ok(()),
-        })
-    };
-    read().map_err(|_: Error| Error::decode("the reply is no session"))?;
-    match (secret_key, token) {
-        (Some(secret_key), Some(token)) if !access_key.is_empty() => Ok(Credentials {
-            session_token: Some(token),
-            expires,
-            proof: Proof::Session,
-            ..Credentials::new(access_key, secret_key)
-        }),
-        _ => Err(Error::decode("the session came without keys")),
-    }
 }

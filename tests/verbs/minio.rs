@@ -1,10 +1,16 @@
 //! What MinIO added: appends, events as they happen, archives that unpack themselves, listings with metadata,
 //! questions to an object.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use holdfs::s3::ops::{AppendObject, ListObjectsV2, NewObject, PutObject};
-use holdfs::s3::vendor::minio::{ListenNotification, PromptObject, Snowball};
+use holdfs::s3::transfer::{Progress, Tuning};
+use holdfs::s3::vendor::minio::{
+    FanOut, FanOutEntry, ListenNotification, PromptObject, Snowball, SnowballContent, SnowballObject,
+    SnowballOptions, put_object_fan_out, upload_snowball,
+};
 use holdfs::s3::{Body, ErrorKind};
 
 use super::{holds_or_lacks, taken};
@@ -91,4 +97,54 @@ fn an_object_is_asked_a_question() {
     if let Some(answer) = taken("PromptObject", bucket.send(&ask)) {
         assert!(!block_on(answer.collect(1 << 20)).unwrap().is_empty());
     }
+}
+
+#[test]
+fn archives_come_from_files_and_readers_with_gzip_and_by_way_of_a_file() {
+    let bucket = Bucket::new(Store::shared());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "from a file").unwrap();
+    for staging in [None, Some(folder.path().join("archive"))] {
+        let prefix = if staging.is_some() { "staged" } else { "memory" };
+        let now = SystemTime::now();
+        let objects = [
+            ("bytes", SnowballContent::Bytes("from memory".into(), now)),
+            ("file", SnowballContent::File(path.clone())),
+            ("reader", SnowballContent::Reader(Box::new(&b"from a reader"[..]), 13, now)),
+        ];
+        let objects =
+            objects.map(|(name, content)| SnowballObject { key: format!("{prefix}/{name}"), content });
+        let options = SnowballOptions { gzip: true, staging, object: NewObject::default() };
+        let moved = Arc::new(AtomicU64::new(0));
+        let seen = moved.clone();
+        let progress = Progress::new(move |step| seen.store(step.done, Ordering::Relaxed));
+        let tuning = Tuning { progress: Some(progress), ..Tuning::default() };
+        let place = (bucket.name.as_str(), "snowball.tar.gz");
+        block_on(upload_snowball(&bucket.client, &tuning, place, objects, options)).unwrap();
+        assert!(moved.load(Ordering::Relaxed) > 100);
+        let keys: Vec<_> = bucket.keys().into_iter().filter(|key| key.starts_with(prefix)).collect();
+        let wanted = ["bytes", "file", "reader"].map(|name| format!("{prefix}/{name}"));
+        if holds_or_lacks("PutObject: unpacks archives", &keys, &wanted.to_vec()) {
+            assert_eq!(bucket.get(&wanted[1]).unwrap(), b"from a file");
+            assert_eq!(bucket.get(&wanted[2]).unwrap(), b"from a reader");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the archive is gone");
+}
+
+#[test]
+fn the_same_bytes_go_under_many_keys() {
+    let bucket = Bucket::new(Store::shared());
+    let entry = |key: &str| FanOutEntry { key: key.into(), ..FanOutEntry::default() };
+    let metadata = [("colour".to_owned(), "red".to_owned())].into();
+    let entries = vec![entry("a"), FanOutEntry { metadata, ..entry("d/b") }, entry("c")];
+    let fan_out = FanOut { bucket: bucket.name.clone(), body: "the same".into(), entries };
+    let done = taken("PutObjectFanOut", block_on(put_object_fan_out(&bucket.client, &fan_out)));
+    let Some(done) = done else { return };
+    assert!(done.iter().all(|object| object.error.is_none() && object.etag.is_some()), "{done:?}");
+    for key in ["a", "d/b", "c"] {
+        assert_eq!(bucket.get(key).unwrap(), b"the same");
+    }
+    assert_eq!(bucket.head("d/b").metadata["colour"], "red");
 }

@@ -63,7 +63,7 @@ fn lacks_or_fails(what: &str, instead: &str) {
 }
 
 /// What the embedded server does not do, and says so.
-const EMBEDDED_LACKS: &[&str] = &["GetObjectTorrent", "PromptObject"];
+const EMBEDDED_LACKS: &[&str] = &["GetObjectTorrent", "PromptObject", "PutObjectFanOut"];
 
 /// What a call brought; `None` when the store does not do such things, or refuses what others take.
 #[track_caller]

@@ -105,7 +105,7 @@ fn a_batch_deletes_all_its_keys() {
     keys.iter().for_each(|key| bucket.put(key, "x"));
     bucket.put("stays", "x");
     let doomed = keys.iter().chain(&["was-never-there"]).map(|key| ((*key).to_owned(), None)).collect();
-    let delete = DeleteObjects { bucket: bucket.name.clone(), keys: doomed, bypass_governance: false };
+    let delete = DeleteObjects { bucket: bucket.name.clone(), keys: doomed, ..DeleteObjects::default() };
     assert_eq!(bucket.send(&delete).unwrap().failed.len(), 0);
     assert_eq!(bucket.keys(), ["stays"]);
 }

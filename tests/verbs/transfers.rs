@@ -7,8 +7,9 @@ use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 use holdfs::base::ranges::ByteRange;
 use holdfs::s3::ops::{GetObjectTagging, ListMultipartUploads, LockHeaders, Stored, WriteCondition};
-use holdfs::s3::transfer::{self, CopyRequest, Target, Tuning, UploadSource};
+use holdfs::s3::transfer::{self, CopyRequest, Moved, Progress, Target, Tuning, UploadSource};
 use holdfs::s3::{Client, ErrorKind, Limits, ObjectRef, Result};
+use parking_lot::Mutex;
 
 use super::{holds_or_lacks, kind};
 use crate::mounted::harness::{Bucket, ObjectLock, Store, block_on, noise};
@@ -217,4 +218,69 @@ fn a_copy_of_another_version_is_refused() {
     let copied = block_on(transfer::copy_object(&bucket.client, &tuning(), &object, &request));
     assert_eq!(kind(copied), ErrorKind::PreconditionFailed);
     assert_eq!(bucket.get("copy"), None);
+}
+
+/// Every step of a transfer, as it was told.
+fn told() -> (Arc<Mutex<Vec<Moved>>>, Tuning) {
+    let steps = Arc::<Mutex<Vec<Moved>>>::default();
+    let sink = steps.clone();
+    let progress = Progress::new(move |moved| sink.lock().push(moved));
+    (steps, Tuning { progress: Some(progress), ..tuning() })
+}
+
+/// Ends with all bytes, and says from the start how many these are.
+fn is_told_to_the_end(steps: &Mutex<Vec<Moved>>, total: Option<u64>, bytes: usize) {
+    let steps = std::mem::take(&mut *steps.lock());
+    assert!(steps.iter().all(|step| step.total == total && step.done <= bytes as u64), "{steps:?}");
+    assert_eq!(steps.iter().map(|step| step.done).max(), Some(bytes as u64));
+}
+
+#[test]
+fn every_transfer_tells_how_far_it_is() {
+    let bucket = Bucket::new(Store::shared());
+    let (size, place) = (11 * MIB + 7, &target(&bucket, "k"));
+    let content = noise(3, size);
+    let total = Some(size as u64);
+    let (steps, tuning) = told();
+    for (source, total) in [
+        (UploadSource::Bytes(content.clone().into()), total),
+        (UploadSource::File(Arc::new(file(&content))), total),
+        (pieces(&content, 700_001, None), None),
+    ] {
+        block_on(transfer::upload(&bucket.client, &tuning, place, source)).unwrap();
+        is_told_to_the_end(&steps, total, size);
+    }
+    let (object, whole) = (find(&bucket, "k"), ByteRange::new(0, size as u64));
+    let sink = file(&[]);
+    block_on(transfer::download(&bucket.client, &tuning, &bucket.name, &object, whole, &sink)).unwrap();
+    is_told_to_the_end(&steps, total, size);
+    let read = transfer::read(&bucket.client, &tuning, &bucket.name, &object, whole);
+    block_on(read.try_collect::<Vec<_>>()).unwrap();
+    is_told_to_the_end(&steps, total, size);
+    let copy = CopyRequest {
+        source_bucket: bucket.name.clone(),
+        bucket: bucket.name.clone(),
+        key: "copy".into(),
+        ..CopyRequest::default()
+    };
+    block_on(transfer::copy_object(&bucket.client, &tuning, &object, &copy)).unwrap();
+    is_told_to_the_end(&steps, total, size);
+    let more = Bytes::from_static(b"more");
+    block_on(transfer::append(&bucket.client, &tuning, &bucket.name, "copy", more)).unwrap();
+    is_told_to_the_end(&steps, Some(size as u64 + 4), size + 4);
+}
+
+#[test]
+fn a_reader_that_is_not_as_long_as_it_was_to_be_stores_nothing() {
+    let bucket = Bucket::new(Store::shared());
+    for (bytes, stored) in [(9, false), (10, true), (11, false)] {
+        let reader = io::Cursor::new(b"ten bytes!".to_vec());
+        let target = target(&bucket, &format!("{bytes}"));
+        let done = block_on(transfer::upload_exactly(&bucket.client, &tuning(), &target, reader, bytes));
+        assert_eq!(bucket.get(&target.key).is_some(), stored, "{bytes}");
+        assert_eq!(done.is_ok(), stored);
+        if let Err(error) = done {
+            assert_eq!(error.kind(), ErrorKind::Source);
+        }
+    }
 }

@@ -146,6 +146,7 @@ impl Purge<'_> {
             bucket: self.bucket.to_owned(),
             keys: keys.clone(),
             bypass_governance: self.bypass_governance,
+            ..DeleteObjects::default()
         };
         let failed = match self.client.send(&delete).await {
             Ok(deleted) => deleted.failed,

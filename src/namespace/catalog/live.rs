@@ -47,7 +47,7 @@ fn encode(bucket: &str, request: ListRequest) -> ListObjectsV2 {
         continuation_token,
         start_after,
         max_keys: Some(request.max_keys),
-        fetch_owner: false,
         with_metadata: request.with_metadata,
+        ..ListObjectsV2::default()
     }
 }

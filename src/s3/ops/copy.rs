@@ -1,10 +1,11 @@
 //! Copies on the server.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, Method};
 
-use super::multipart::on_part;
+use super::multipart::{checksum_algorithm, on_part};
 use super::{
     LockHeaders, NewObject, Part, ReadConditions, WriteCondition, copy_source, on_object, own_version,
     parse_etag, put, put_some, version,
@@ -51,6 +52,8 @@ pub struct Copied {
     pub last_modified: Option<SystemTime>,
     pub version: Option<VersionId>,
     pub source_version: Option<VersionId>,
+    /// As in [`super::ObjectHeaders::checksums`].
+    pub checksums: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -126,7 +129,8 @@ impl Operation for UploadPartCopy {
     fn decode(&self, reply: Reply) -> Result<Part> {
         let copied = decode_copied(&reply, "CopyPartResult")?;
         let etag = copied.etag.ok_or_else(|| Error::decode("The reply has no ETag of the copied part."))?;
-        Ok(Part { number: self.part_number, etag, size: 0, checksum: None, modified: copied.last_modified })
+        let checksum = copied.checksums.into_iter().next();
+        Ok(Part { number: self.part_number, etag, size: 0, checksum, modified: copied.last_modified })
     }
 }
 
@@ -140,7 +144,11 @@ fn decode_copied(reply: &Reply, root: &str) -> Result<Copied> {
         match name {
             "ETag" => copied.etag = parse_etag(&xml.text()?),
             "LastModified" => copied.last_modified = Some(xml.time()?),
-            _ => {}
+            name => {
+                if let Some(algorithm) = checksum_algorithm(name) {
+                    copied.checksums.insert(algorithm, xml.string()?);
+                }
+            }
         }
         Ok(())
     })?;

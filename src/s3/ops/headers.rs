@@ -198,7 +198,7 @@ fn without_chunking(encoding: String) -> Option<String> {
     Some(kept.join(",")).filter(|kept| !kept.is_empty())
 }
 
-fn encode_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Result<()> {
+pub(super) fn encode_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Result<()> {
     metadata.iter().try_for_each(|(name, value)| {
         let header = HeaderName::try_from(format!("{METADATA_PREFIX}{name}")).map_err(|_| {
             Error::invalid(format!(

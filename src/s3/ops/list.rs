@@ -7,13 +7,15 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use http::Method;
+use http::{HeaderName, Method};
 use percent_encoding::percent_decode;
 
-use super::{Metadata, Tags, on_bucket, parse_etag};
+use super::{Metadata, Tags, on_bucket, parse_etag, put_some};
 use crate::s3::operation::{Reply, Request};
 use crate::s3::xml::Reader;
 use crate::s3::{ETag, Error, Operation, Result, VersionId};
+
+const OPTIONAL: HeaderName = HeaderName::from_static("x-amz-optional-object-attributes");
 
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectsV2 {
@@ -26,6 +28,8 @@ pub struct ListObjectsV2 {
     pub fetch_owner: bool,
     /// MinIO's `metadata=true`; other stores ignore it.
     pub with_metadata: bool,
+    /// Ask where the restore of archived objects stands.
+    pub restore_status: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -38,7 +42,30 @@ pub struct ListedObject {
     pub owner: Option<Owner>,
     /// Only with `with_metadata`, on stores that know it.
     pub metadata: Option<Metadata>,
+    /// Only with `with_metadata`, on stores that know it.
     pub tags: Option<Tags>,
+    /// What else the listing says.
+    pub more: ListedMore,
+}
+
+/// What some stores say of a listed object besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListedMore {
+    /// Such as `CRC64NVME`.
+    pub checksum_algorithms: Vec<String>,
+    /// `COMPOSITE` or `FULL_OBJECT`.
+    pub checksum_type: Option<String>,
+    /// Only where it was asked for ([`ListObjectsV2::restore_status`]) and the object is archived.
+    pub restore: Option<ListedRestore>,
+}
+
+/// Where the restore of an archived object stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListedRestore {
+    /// It has begun and not ended.
+    pub in_progress: bool,
+    /// When the restored copy goes.
+    pub expires: Option<SystemTime>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,8 +106,11 @@ pub struct ListedVersion {
 
 #[derive(Clone, Debug)]
 pub struct ListedVersionObject {
+    /// Of its bytes.
     pub etag: ETag,
+    /// Bytes.
     pub size: u64,
+    /// `None` where the store does not say.
     pub storage_class: Option<String>,
 }
 
@@ -100,7 +130,9 @@ impl Operation for ListObjectsV2 {
     fn encode(&self) -> Result<Request> {
         // The token says where to go on; stores that are strict refuse a second word about it.
         let start_after = self.start_after.as_deref().filter(|_| self.continuation_token.is_none());
-        Ok(on_bucket(Method::GET, &self.bucket)?
+        let mut request = on_bucket(Method::GET, &self.bucket)?;
+        put_some(&mut request.headers, OPTIONAL, self.restore_status.then_some("RestoreStatus"))?;
+        Ok(request
             .with("list-type", "2")
             .with("encoding-type", "url")
             .with("prefix", &*self.prefix)
@@ -143,6 +175,7 @@ impl ListedObject {
     pub(super) fn decode(xml: &mut Reader<'_>) -> Result<Self> {
         let (mut key, mut etag, mut size, mut last_modified) = (String::new(), None, None, None);
         let (mut storage_class, mut owner, mut metadata, mut tags) = (None, None, None, None);
+        let mut more = ListedMore::default();
         xml.children(|name, xml| {
             match name {
                 "Key" => key = xml.string()?,
@@ -153,16 +186,34 @@ impl ListedObject {
                 "Owner" => owner = Some(Owner::decode(xml)?),
                 "UserMetadata" => metadata = Some(user_metadata(xml)?),
                 "UserTags" => tags = Some(form_decoded(&xml.text()?)?),
+                "ChecksumAlgorithm" => more.checksum_algorithms.extend(xml.non_empty()?),
+                "ChecksumType" => more.checksum_type = xml.non_empty()?,
+                "RestoreStatus" => more.restore = Some(ListedRestore::decode(xml)?),
                 _ => {}
             }
             Ok(())
         })?;
         match (etag, size, last_modified) {
             (Some(etag), Some(size), Some(last_modified)) => {
-                Ok(Self { key, etag, size, last_modified, storage_class, owner, metadata, tags })
+                Ok(Self { key, etag, size, last_modified, storage_class, owner, metadata, tags, more })
             }
             _ => Err(incomplete(&key)),
         }
+    }
+}
+
+impl ListedRestore {
+    fn decode(xml: &mut Reader<'_>) -> Result<Self> {
+        let mut restore = Self::default();
+        xml.children(|name, xml| {
+            match name {
+                "IsRestoreInProgress" => restore.in_progress = xml.boolean()?,
+                "RestoreExpiryDate" => restore.expires = Some(xml.time()?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(restore)
     }
 }
 
@@ -398,6 +449,21 @@ mod tests {
             "GET /bucket?list-type=2&encoding-type=url&prefix=E&delimiter=/&continuation-token=\
              1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM="
         );
+    }
+
+    #[test]
+    fn a_listing_says_where_a_restore_stands() {
+        let list = ListObjectsV2 { restore_status: true, ..list("") };
+        assert!(wire(&list).ends_with("\nx-amz-optional-object-attributes: RestoreStatus"));
+        let document = "<ListBucketResult><Contents><Key>k</Key><ETag>e</ETag><Size>1</Size>\
+            <LastModified>2026-01-31T10:00:00Z</LastModified><ChecksumAlgorithm>CRC32</ChecksumAlgorithm>\
+            <RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>\
+            <RestoreExpiryDate>2026-02-02T00:00:00Z</RestoreExpiryDate></RestoreStatus></Contents>\
+            <IsTruncated>false</IsTruncated></ListBucketResult>";
+        let more = list.decode(reply(200, &[], document)).unwrap().objects.remove(0).more;
+        assert_eq!(more.checksum_algorithms, ["CRC32"]);
+        let expires = timestamp::parse_rfc3339("2026-02-02T00:00:00Z");
+        assert_eq!(more.restore, Some(ListedRestore { in_progress: false, expires }));
     }
 
     #[test]

@@ -19,12 +19,14 @@ pub mod bucket;
 pub mod copy;
 pub mod facts;
 pub mod headers;
+pub mod lambda;
 pub mod list;
 pub mod list_v1;
 pub mod multipart;
 pub mod object;
 pub mod protection;
 pub mod select;
+pub mod session;
 pub mod tagging;
 pub mod with;
 
@@ -41,15 +43,17 @@ pub use copy::*;
 pub use facts::{IbmFacts, ObjectFacts};
 pub use headers::*;
 pub(in crate::s3) use headers::{put_some, text};
+pub use lambda::{LambdaError, WriteGetObjectResponse};
 pub use list::*;
 pub use list_v1::*;
 pub use multipart::*;
 pub use object::*;
 pub use protection::*;
 pub use select::*;
+pub use session::CreateSession;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
 pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set};
-pub use with::{CustomerKey, CustomerKeys, Grants, With};
+pub use with::{CustomerKey, CustomerKeys, Grants, KeepHeaders, With};
 
 /// A request on the service itself.
 pub(in crate::s3) fn on_service(method: Method) -> Request {

@@ -86,9 +86,22 @@ pub struct ListParts {
 
 #[derive(Clone, Debug, Default)]
 pub struct ListPartsOutput {
+    /// In the order of their numbers.
     pub parts: Vec<Part>,
+    /// Where the next page begins; `None` on the last.
     pub next_part_number_marker: Option<u32>,
+    /// More pages follow.
     pub is_truncated: bool,
+    /// Who began the upload.
+    pub initiator: Option<Owner>,
+    /// Who will own the object.
+    pub owner: Option<Owner>,
+    /// The class that the object will have.
+    pub storage_class: Option<String>,
+    /// Such as `CRC64NVME`, where the upload was begun with one.
+    pub checksum_algorithm: Option<String>,
+    /// `COMPOSITE` or `FULL_OBJECT`.
+    pub checksum_type: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -223,6 +236,7 @@ impl Operation for CompleteMultipartUpload {
         Reader::open(reply.document()?, "CompleteMultipartUploadResult")?.children(|name, xml| {
             match checksum_algorithm(name) {
                 _ if name == "ETag" => stored.etag = parse_etag(&xml.text()?),
+                _ if name == "Location" => stored.location = xml.non_empty()?,
                 Some(algorithm) => stored.checksums.extend([(algorithm, xml.string()?)]),
                 None => {}
             }
@@ -269,7 +283,7 @@ impl Part {
 }
 
 /// `ChecksumCRC64NVME` → `crc64nvme`.
-fn checksum_algorithm(element: &str) -> Option<String> {
+pub(super) fn checksum_algorithm(element: &str) -> Option<String> {
     let algorithm = element.strip_prefix("Checksum")?;
     let is_value = !matches!(algorithm, "" | "Type" | "Algorithm");
     is_value.then(|| algorithm.to_ascii_lowercase())
@@ -305,6 +319,11 @@ impl Operation for ListParts {
                 "Part" => output.parts.push(Part::decode(xml)?),
                 "IsTruncated" => output.is_truncated = xml.boolean()?,
                 "NextPartNumberMarker" => output.next_part_number_marker = Some(xml.number()?),
+                "Initiator" => output.initiator = Some(Owner::decode(xml)?),
+                "Owner" => output.owner = Some(Owner::decode(xml)?),
+                "StorageClass" => output.storage_class = xml.non_empty()?,
+                "ChecksumAlgorithm" => output.checksum_algorithm = xml.non_empty()?,
+                "ChecksumType" => output.checksum_type = xml.non_empty()?,
                 _ => {}
             }
             Ok(())

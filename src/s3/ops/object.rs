@@ -85,6 +85,8 @@ pub struct Stored {
     pub date: Option<SystemTime>,
     /// As in [`ObjectHeaders::checksums`].
     pub checksums: std::collections::BTreeMap<String, String>,
+    /// The URL of the object, as a completed upload says it.
+    pub location: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -105,14 +107,36 @@ pub struct Deleted {
 /// POST `?delete`: up to 1,000 keys. Keys that XML cannot carry are refused here (send them one by one).
 #[derive(Clone, Debug, Default)]
 pub struct DeleteObjects {
+    /// The bucket.
     pub bucket: String,
+    /// Each with the version that is meant; without one a versioned bucket hides the object behind a delete marker.
     pub keys: Vec<(String, Option<VersionId>)>,
+    /// Also what a retention of mode GOVERNANCE keeps, where the caller may.
     pub bypass_governance: bool,
+    /// Also tell what was deleted, and not only what was not.
+    pub verbose: bool,
 }
 
+/// What became of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteObjectsOutput {
+    /// What was not deleted.
     pub failed: Vec<DeleteFailure>,
+    /// What was, when that was asked for.
+    pub deleted: Vec<DeletedObject>,
+}
+
+/// A key that was deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeletedObject {
+    /// The key.
+    pub key: String,
+    /// The version that was named.
+    pub version: Option<VersionId>,
+    /// A delete marker was made, or was what was deleted.
+    pub delete_marker: bool,
+    /// The version of that marker.
+    pub delete_marker_version: Option<VersionId>,
 }
 
 #[derive(Clone, Debug)]
@@ -259,7 +283,8 @@ impl Operation for PutObject {
 impl Stored {
     pub(super) fn decode(headers: &HeaderMap) -> Self {
         let date = headers.get(http::header::DATE).and_then(|date| parse_http_date(date.to_str().ok()?));
-        Self { etag: etag(headers), version: own_version(headers), date, checksums: checksums(headers) }
+        let (version, checksums) = (own_version(headers), checksums(headers));
+        Self { etag: etag(headers), version, date, checksums, location: None }
     }
 }
 
@@ -323,7 +348,7 @@ impl Operation for DeleteObjects {
                     version.as_ref().map_or(Ok(()), |version| xml.element("VersionId", &version.0))
                 })
             })?;
-            xml.element("Quiet", "true")
+            xml.element("Quiet", if self.verbose { "false" } else { "true" })
         })?;
         Ok(request.with("delete", "").with_document(document))
     }
@@ -332,14 +357,32 @@ impl Operation for DeleteObjects {
     fn decode(&self, reply: Reply) -> Result<DeleteObjectsOutput> {
         let mut output = DeleteObjectsOutput::default();
         Reader::open(reply.document()?, "DeleteResult")?.children(|name, xml| {
-            if name == "Error" {
-                output.failed.push(failure(xml)?);
+            match name {
+                "Error" => output.failed.push(failure(xml)?),
+                "Deleted" if self.verbose => output.deleted.push(deleted(xml)?),
+                _ => {}
             }
             Ok(())
         })?;
         output.failed.retain(|failure| !matches!(failure.code.as_str(), "NoSuchKey" | "NoSuchVersion"));
         Ok(output)
     }
+}
+
+fn deleted(xml: &mut Reader<'_>) -> Result<DeletedObject> {
+    let mut deleted = DeletedObject::default();
+    let version = |text: Option<String>| text.map(|version| VersionId(version.into()));
+    xml.children(|name, xml| {
+        match name {
+            "Key" => deleted.key = xml.string()?,
+            "VersionId" => deleted.version = version(xml.non_empty()?),
+            "DeleteMarker" => deleted.delete_marker = xml.boolean()?,
+            "DeleteMarkerVersionId" => deleted.delete_marker_version = version(xml.non_empty()?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(deleted)
 }
 
 fn failure(xml: &mut Reader<'_>) -> Result<DeleteFailure> {
@@ -611,7 +654,7 @@ mod tests {
                 ("SampleDocument.txt".into(), Some(VersionId("OYcLXagmS.WaD..oyH4KRguB95_YhLs7".into()))),
                 ("a<b>&\r\n c".into(), None),
             ],
-            bypass_governance: false,
+            ..DeleteObjects::default()
         };
         assert_eq!(
             wire(&delete),
@@ -638,11 +681,25 @@ mod tests {
         let batch = |keys: Vec<&str>| DeleteObjects {
             bucket: "b".into(),
             keys: keys.into_iter().map(|key| (key.to_owned(), None)).collect(),
-            bypass_governance: false,
+            ..DeleteObjects::default()
         };
         for keys in [vec![], vec![""], vec!["ok", ""], vec!["\u{1}"], vec!["\u{FFFE}"], vec!["k"; 1001]] {
             assert_eq!(refusal(&batch(keys.clone())), ErrorKind::Invalid, "{:?}", keys.first());
         }
         assert!(batch(vec!["k"; 1000]).encode().is_ok());
+    }
+
+    #[test]
+    fn a_verbose_batch_tells_what_was_deleted() {
+        let keys = vec![("a".to_owned(), None)];
+        let delete = DeleteObjects { bucket: "b".into(), keys, verbose: true, ..DeleteObjects::default() };
+        assert!(wire(&delete).contains("<Quiet>false</Quiet>"));
+        let document = "<DeleteResult><Deleted><Key>a</Key><DeleteMarker>true</DeleteMarker>\
+            <DeleteMarkerVersionId>m</DeleteMarkerVersionId></Deleted></DeleteResult>";
+        let output = delete.decode(reply(200, &[], document)).unwrap();
+        let marker = output.deleted[0].delete_marker_version.clone();
+        assert_eq!((output.deleted[0].delete_marker, marker), (true, Some(VersionId("m".into()))));
+        let quiet = DeleteObjects { verbose: false, ..delete };
+        assert!(quiet.decode(reply(200, &[], document)).unwrap().deleted.is_empty());
     }
 }

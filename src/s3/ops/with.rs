@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::put;
+use super::{ContentHeaders, GetObject, put};
 use crate::base::digest;
 use crate::base::secret::Secret;
 use crate::s3::operation::{Payload, Replay, Reply, Request};
@@ -176,6 +176,67 @@ impl<O> With<O> {
     }
 }
 
+impl With<GetObject> {
+    /// The store answers with these content headers instead of the object's own; only in signed requests.
+    pub fn response_headers(mut self, content: &ContentHeaders) -> Self {
+        let fields = [
+            ("response-content-type", &content.content_type),
+            ("response-content-encoding", &content.content_encoding),
+            ("response-content-language", &content.content_language),
+            ("response-content-disposition", &content.content_disposition),
+            ("response-cache-control", &content.cache_control),
+            ("response-expires", &content.expires),
+        ];
+        let given = fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        self.query.extend(given);
+        self
+    }
+}
+
+/// An operation whose output comes with the headers of the reply: whatever they say that the output does not.
+///
+/// ```
+/// use holdfs::s3::ops::{HeadBucket, KeepHeaders};
+/// # async fn charged(client: &holdfs::s3::Client) -> holdfs::s3::Result<()> {
+/// let (headers, _bucket) = client.send(&KeepHeaders(HeadBucket { bucket: "b".into() })).await?;
+/// println!("{:?}", headers.get("x-amz-request-charged"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct KeepHeaders<O>(pub O);
+
+/// Without headers where a refusal amounts to an output.
+impl<O: Operation> Operation for KeepHeaders<O> {
+    type Output = (HeaderMap, O::Output);
+    const NAME: &'static str = O::NAME;
+    const STREAMED: bool = O::STREAMED;
+
+    fn encode(&self) -> Result<Request> {
+        self.0.encode()
+    }
+
+    fn payload(&self) -> Payload {
+        self.0.payload()
+    }
+
+    fn decode(&self, reply: Reply) -> Result<Self::Output> {
+        Ok((reply.headers.clone(), self.0.decode(reply)?))
+    }
+
+    fn recover(&self, error: &Error) -> Option<Self::Output> {
+        Some((HeaderMap::new(), self.0.recover(error)?))
+    }
+
+    fn replay(&self) -> Replay {
+        self.0.replay()
+    }
+
+    fn is_signed(&self) -> bool {
+        self.0.is_signed()
+    }
+}
+
 impl<O: Operation> Operation for With<O> {
     type Output = O::Output;
     const NAME: &'static str = O::NAME;
@@ -205,11 +266,15 @@ impl<O: Operation> Operation for With<O> {
     fn replay(&self) -> Replay {
         self.operation.replay()
     }
+
+    fn is_signed(&self) -> bool {
+        self.operation.is_signed()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::wire;
+    use super::super::fixture::{reply, wire};
     use super::super::{HeadObject, PutObject};
     use super::*;
 
@@ -248,6 +313,29 @@ mod tests {
         assert_eq!(names("PutObject"), (3, 0));
         assert_eq!((names("CopyObject"), names("UploadPartCopy")), ((3, 3), (3, 3)));
         assert_eq!((names("DeleteObject"), names("GetObjectTagging")), ((0, 0), (0, 0)));
+    }
+
+    #[test]
+    fn a_reader_can_choose_the_headers_of_the_reply() {
+        let content = ContentHeaders {
+            content_type: Some("text/plain".into()),
+            content_disposition: Some("attachment".into()),
+            ..ContentHeaders::default()
+        };
+        let get = GetObject { bucket: "b".into(), key: "k".into(), ..GetObject::default() };
+        assert_eq!(
+            wire(&With::new(get).response_headers(&content)),
+            "GET /b/k?response-content-type=text/plain&response-content-disposition=attachment"
+        );
+    }
+
+    #[test]
+    fn headers_of_a_reply_can_be_kept() {
+        let head = KeepHeaders(head());
+        assert_eq!(wire(&head), "HEAD /b/k");
+        let answer = reply(200, &[("content-length", "3"), ("x-new", "y")], "");
+        let (headers, object) = head.decode(answer).unwrap();
+        assert_eq!((headers["x-new"].to_str().unwrap(), object.size), ("y", 3));
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl<'a> Assembly<'a> {
                 version: object.version,
                 date: object.last_modified,
                 checksums: object.checksums,
+                location: None,
             })),
             _ => Err(lost),
         }

@@ -97,7 +97,8 @@ impl Copy<'_> {
         let Stored { etag, version, .. } = assembly.finish(parts, async || self.is_unchanged().await).await?;
         put_late_tags(self.client, &target, long_tags, version.clone()).await?;
         ensure_lock(self.client, &target, lock, version.clone()).await?;
-        Ok(Copied { etag, last_modified: None, version, source_version: self.source.version.clone() })
+        let source_version = self.source.version.clone();
+        Ok(Copied { etag, version, source_version, ..Copied::default() })
     }
 
     async fn copy_part(&self, upload_id: String, part_number: u32, range: ByteRange) -> Result<(Part, u64)> {

@@ -52,7 +52,7 @@ impl Purge {
             return Ok(Vec::new());
         }
         let (bucket, bypass_governance) = (self.bucket.clone(), self.bypass_governance);
-        Ok(self.client.send(&DeleteObjects { bucket, keys, bypass_governance }).await?.failed)
+        Ok(self.client.send(&DeleteObjects { bucket, keys, bypass_governance, verbose: false }).await?.failed)
     }
 
     async fn alone(&self, (key, version): Doomed) -> Result<Option<DeleteFailure>> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use futures_util::{Stream, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::download::write_failed;
@@ -43,6 +43,33 @@ pub async fn upload_reader(
     reader: impl AsyncRead + Send + Unpin + 'static,
 ) -> Result<Stored> {
     upload(client, tuning, target, UploadSource::Stream(Box::pin(pieces_of(reader)))).await
+}
+
+/// The same where the length is known: a reader that ends before `bytes` bytes or goes on behind them is
+/// `ErrorKind::Source`, and nothing is stored.
+pub async fn upload_exactly(
+    client: &Client,
+    tuning: &Tuning,
+    target: &Target,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+    bytes: u64,
+) -> Result<Stored> {
+    // One byte more would show that there is more.
+    let reader = reader.take(bytes.saturating_add(1));
+    let ends = stream::once(std::future::ready(Ok(None)));
+    let pieces = pieces_of(reader).map_ok(Some).chain(ends);
+    let checked = pieces.try_filter_map({
+        let mut seen = 0;
+        move |piece: Option<bytes::Bytes>| {
+            seen += piece.as_ref().map_or(0, bytes::Bytes::len) as u64;
+            let ended = piece.is_none();
+            let wrong = seen > bytes || ended && seen < bytes;
+            let end = if seen > bytes { "goes on behind" } else { "ended before" };
+            let error = || io::Error::other(format!("it {end} the {bytes} bytes that it was to have"));
+            std::future::ready(if wrong { Err(error()) } else { Ok(piece) })
+        }
+    });
+    upload(client, tuning, target, UploadSource::Stream(Box::pin(checked))).await
 }
 
 /// What a reader gives, piece by piece.
@@ -112,6 +139,11 @@ impl PartialFile {
     /// What to write to.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// What it holds, to be read from the start.
+    pub fn reader(&self) -> io::Result<File> {
+        self.path.as_ref().map_or_else(|| self.file.try_clone(), File::open)
     }
 
     /// Gives it the name that it was created for.

@@ -22,7 +22,9 @@ pub use compose::{Piece, append, compose};
 pub use copy::{CopyRequest, copy_object};
 pub use delete::{Doomed, delete_objects};
 pub use download::{Sink, download, read};
-pub use file::{PartialFile, download_file, download_writer, pieces_of, upload_file, upload_reader};
+pub use file::{
+    PartialFile, download_file, download_writer, pieces_of, upload_exactly, upload_file, upload_reader,
+};
 pub use progress::{Moved, Progress};
 pub use upload::{Target, UploadSource, upload};
 

@@ -3,18 +3,22 @@
 //!
 //! Appends are `ops::AppendObject`, listings with metadata `ops::ListObjectsV2` with `with_metadata`.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method};
 use serde_json::{Map, Value};
 
+pub use super::fan_out::{FanOut, FanOutEntry, FannedOut, put_object_fan_out};
+pub use super::snowball::{
+    Snowball, SnowballContent, SnowballObject, SnowballOptions, SnowballWriter, upload_snowball,
+};
+
 use crate::base::timestamp;
 use crate::s3::operation::{Reply, Request};
 use crate::s3::ops::archive::stream_of;
-use crate::s3::ops::{NewObject, PutObject, With, WriteCondition, is_xml, on_bucket, on_service, on_version};
-use crate::s3::{Body, ByteStream, Error, ErrorKind, Operation, Result, VersionId};
+use crate::s3::ops::{With, is_xml, on_bucket, on_service, on_version};
+use crate::s3::{ByteStream, Error, ErrorKind, Operation, Result, VersionId};
 
 /// Events of a bucket, or of all buckets, until one of both ends hangs up. Output: [`Events`].
 #[derive(Clone, Debug, Default)]
@@ -185,96 +189,6 @@ impl<O> With<O> {
     }
 }
 
-/// Many small objects in one request: a tar archive that the store unpacks under the key's folder.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/snowball-edge-batching-small-files.html>
-#[derive(Clone, Debug, Default)]
-pub struct Snowball {
-    segments: Vec<Bytes>,
-}
-
-const UNPACK: &str = "snowball-auto-extract";
-const BLOCK_BYTES: usize = 512;
-
-impl Snowball {
-    /// Adds an object; the bytes are not copied.
-    pub fn add(&mut self, key: &str, body: impl Into<Bytes>, modified: SystemTime) -> Result<()> {
-        if key.is_empty() {
-            return Err(Error::invalid("The key of an object is not empty."));
-        }
-        let body = body.into();
-        let seconds = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if key.len() > NAME_BYTES || !key.is_ascii() {
-            let record = pax_record("path", key);
-            self.entry("pax", b'x', record.into_bytes().into(), seconds)?;
-        }
-        self.entry(key, b'0', body, seconds)
-    }
-
-    fn entry(&mut self, name: &str, kind: u8, body: Bytes, seconds: u64) -> Result<()> {
-        let padding = body.len().next_multiple_of(BLOCK_BYTES) - body.len();
-        self.segments.push(header(name, kind, body.len() as u64, seconds)?.into());
-        self.segments.push(body);
-        self.segments.push(Bytes::from_static(&[0; BLOCK_BYTES]).slice(..padding));
-        Ok(())
-    }
-
-    /// The archive as one PutObject; `object` is given to every object in it. At most 5 GiB.
-    pub fn upload(
-        mut self,
-        bucket: impl Into<String>,
-        key: impl Into<String>,
-        object: NewObject,
-    ) -> PutObject {
-        self.segments.push(Bytes::from_static(&[0; 2 * BLOCK_BYTES]));
-        self.segments.retain(|segment| !segment.is_empty());
-        let mut object = object;
-        object.metadata.insert(UNPACK.to_owned(), "true".to_owned());
-        PutObject {
-            bucket: bucket.into(),
-            key: key.into(),
-            body: Body::Segments(Arc::from(self.segments)),
-            condition: WriteCondition::None,
-            object,
-        }
-    }
-}
-
-/// `LENGTH KEY=VALUE\n`, the length counting itself (POSIX.1-2001, pax).
-fn pax_record(key: &str, value: &str) -> String {
-    let rest = format!(" {key}={value}\n");
-    let mut length = rest.len() + 1;
-    while length.to_string().len() + rest.len() != length {
-        length = length.to_string().len() + rest.len();
-    }
-    format!("{length}{rest}")
-}
-
-const NAME_BYTES: usize = 100;
-
-/// One block as POSIX.1-1988 (ustar) has it: name, mode, owner, group, size, time, checksum, kind, magic.
-fn header(name: &str, kind: u8, size: u64, seconds: u64) -> Result<Vec<u8>> {
-    /// Eleven octal digits.
-    const SIZE_MAX: u64 = 0o77_777_777_777;
-    if size > SIZE_MAX {
-        return Err(Error::new(ErrorKind::TooLarge, "An object in an archive has less than 8 GiB."));
-    }
-    let mut block = vec![0; BLOCK_BYTES];
-    let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, &name.as_bytes()[..name.len().min(NAME_BYTES)]);
-    put(100, b"0000644\0");
-    put(108, b"0000000\0");
-    put(116, b"0000000\0");
-    put(124, format!("{size:011o}\0").as_bytes());
-    put(136, format!("{:011o}\0", seconds.min(SIZE_MAX)).as_bytes());
-    // The checksum counts its own field as blanks.
-    put(148, b"        ");
-    put(156, &[kind]);
-    put(257, b"ustar\x0000");
-    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    Ok(block)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,51 +259,5 @@ mod tests {
             wire(&With::new(delete).minio_force_delete().unwrap()),
             "DELETE /b/d/\nx-minio-force-delete: true"
         );
-    }
-
-    fn bytes(body: &Body) -> Vec<u8> {
-        let Body::Segments(segments) = body else { panic!("segments") };
-        segments.concat()
-    }
-
-    /// Every name with its content, as tar reads them.
-    fn unpacked(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.tar");
-        std::fs::write(&file, archive).unwrap();
-        let tar = |arguments: &[&str]| {
-            let output =
-                std::process::Command::new("tar").arg(arguments[0]).arg(&file).args(&arguments[1..]).output();
-            let output = output.expect("tar is there");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            output.stdout
-        };
-        let names = String::from_utf8(tar(&["-tf", "--quoting-style=literal"])).unwrap();
-        names.lines().map(|name| (name.to_owned(), tar(&["-xOf", name]))).collect()
-    }
-
-    #[test]
-    fn an_archive_is_read_by_others() {
-        let mut snowball = Snowball::default();
-        let long = format!("d/{}/ö", "x".repeat(150));
-        let objects =
-            [("a.txt", &b"hello"[..]), ("empty", b""), (long.as_str(), &[7; 512]), ("ü", &[1; 1025])];
-        for (key, body) in objects {
-            snowball.add(key, body.to_vec(), SystemTime::UNIX_EPOCH).unwrap();
-        }
-        assert!(snowball.add("", "", SystemTime::UNIX_EPOCH).is_err());
-        let put = snowball.upload("b", "snowball.tar", NewObject::default());
-        assert_eq!(put.object.metadata["snowball-auto-extract"], "true");
-        let archive = bytes(&put.body);
-        assert_eq!(archive.len() % BLOCK_BYTES, 0);
-        let expected: Vec<_> = objects.iter().map(|(key, body)| ((*key).to_owned(), body.to_vec())).collect();
-        assert_eq!(unpacked(&archive), expected);
-    }
-
-    #[test]
-    fn a_pax_record_counts_itself() {
-        assert_eq!(pax_record("path", "ab"), "11 path=ab\n");
-        let record = pax_record("path", &"x".repeat(90));
-        assert_eq!(record.split(' ').next().unwrap().parse::<usize>().unwrap(), record.len());
     }
 }

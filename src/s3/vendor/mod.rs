@@ -1,4 +1,6 @@
 //! Operations that only some makers' stores have. Others answer NotImplemented or MethodNotAllowed.
 
+mod fan_out;
 pub mod ibm;
 pub mod minio;
+mod snowball;
