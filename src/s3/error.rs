@@ -288,6 +288,27 @@ pub fn kind_of(status: u16, code: &str, asked: Asked) -> ErrorKind {
     kind_of_code(code).unwrap_or_else(|| kind_of_status(status, asked))
 }
 
+/// Codes by which stores say that they are asked for too much.
+const THROTTLED: &[&str] = &[
+    "SlowDown",
+    "SlowDownRead",
+    "SlowDownWrite",
+    "XMinioServerNotInitialized",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "TooManyRequests",
+    "TooManyRequestsException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "EC2ThrottledException",
+];
+
 /// The kind of a code that says enough by itself (also in the entries of DeleteObjects).
 pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
     use ErrorKind::*;
@@ -342,23 +363,7 @@ pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
         "QuotaExceeded" | "InsufficientStorage" | "XMinioAdminBucketQuotaExceeded" | "XMinioStorageFull" => {
             Quota
         }
-        "SlowDown"
-        | "SlowDownRead"
-        | "SlowDownWrite"
-        | "XMinioServerNotInitialized"
-        | "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "RequestLimitExceeded"
-        | "BandwidthLimitExceeded"
-        | "TooManyRequests"
-        | "TooManyRequestsException"
-        | "LimitExceededException"
-        | "ProvisionedThroughputExceededException"
-        | "TransactionInProgressException"
-        | "EC2ThrottledException" => Throttled,
+        _ if THROTTLED.contains(&code) => Throttled,
         "InternalError" | "InternalFailure" | "ServiceUnavailable" | "PriorRequestNotComplete" => Unavailable,
         "RequestTimeout" | "RequestTimeoutException" => TimedOut,
         "BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => {

@@ -179,7 +179,7 @@ mod tests {
             owner: None,
             metadata: None,
             tags: None,
-            more: Default::default(),
+            more: None,
         });
         let expected = json!({ "key": "a\nb", "size": 7, "etag": "e-2",
             "last_modified": "1970-01-01T00:00:00.000Z", "storage_class": null });

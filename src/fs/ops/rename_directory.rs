@@ -228,7 +228,7 @@ mod tests {
             owner: None,
             metadata: None,
             tags: None,
-            more: Default::default(),
+            more: None,
         };
         let objects: Vec<ListedObject> = keys.iter().map(listed).collect();
         first_hidden("d/", &objects).map(str::to_owned)

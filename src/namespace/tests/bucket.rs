@@ -233,7 +233,7 @@ fn listed(key: &str, object: &Object) -> ListedObject {
         owner: None,
         metadata: None,
         tags: None,
-        more: Default::default(),
+        more: None,
     }
 }
 

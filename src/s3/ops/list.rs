@@ -44,8 +44,8 @@ pub struct ListedObject {
     pub metadata: Option<Metadata>,
     /// Only with `with_metadata`, on stores that know it.
     pub tags: Option<Tags>,
-    /// What else the listing says.
-    pub more: ListedMore,
+    /// What else the listing says; few do.
+    pub more: Option<Box<ListedMore>>,
 }
 
 /// What some stores say of a listed object besides.
@@ -193,6 +193,7 @@ impl ListedObject {
             }
             Ok(())
         })?;
+        let more = Some(more).filter(|more| *more != ListedMore::default()).map(Box::new);
         match (etag, size, last_modified) {
             (Some(etag), Some(size), Some(last_modified)) => {
                 Ok(Self { key, etag, size, last_modified, storage_class, owner, metadata, tags, more })
@@ -460,7 +461,7 @@ mod tests {
             <RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>\
             <RestoreExpiryDate>2026-02-02T00:00:00Z</RestoreExpiryDate></RestoreStatus></Contents>\
             <IsTruncated>false</IsTruncated></ListBucketResult>";
-        let more = list.decode(reply(200, &[], document)).unwrap().objects.remove(0).more;
+        let more = list.decode(reply(200, &[], document)).unwrap().objects.remove(0).more.unwrap();
         assert_eq!(more.checksum_algorithms, ["CRC32"]);
         let expires = timestamp::parse_rfc3339("2026-02-02T00:00:00Z");
         assert_eq!(more.restore, Some(ListedRestore { in_progress: false, expires }));

@@ -275,7 +275,7 @@ impl ObjectSummary {
             owner: None,
             metadata: Some(headers.metadata.clone()),
             tags: None,
-            more: Default::default(),
+            more: None,
         })
     }
 }
