@@ -7,7 +7,7 @@ use crate::mount::{self, Device};
 use crate::s3::credentials::Proof;
 use crate::s3::ops::{GetObject, HeadBucket, ListBuckets, ListObjectsV2};
 use crate::s3::settings::{GetSetting, ObjectLockConfiguration, Versioning, VersioningStatus};
-use crate::s3::{Client, ErrorKind, Provider};
+use crate::s3::{Client, ErrorKind};
 
 use super::{Failure, Outcome, options, runtime, terminal};
 
@@ -143,7 +143,7 @@ async fn credentials(options: &Options) -> Finding {
     if options.store.anonymous {
         return Good("none are sent (--anonymous)".into());
     }
-    match Provider::standard(options.store.profile.as_deref()).credentials().await {
+    match options.store.credentials().credentials().await {
         Ok(Some(found)) => {
             let what = match found.proof {
                 Proof::Signature | Proof::Session => format!("access key {}", found.access_key),

@@ -104,10 +104,7 @@ impl Options {
 impl StoreOptions {
     /// What a client for this store is made of.
     pub fn client_config(&self) -> s3::Config {
-        let credentials = match self.anonymous {
-            true => Provider::anonymous(),
-            false => Provider::standard(self.profile.as_deref()),
-        };
+        let credentials = self.credentials();
         s3::Config {
             endpoint: self.endpoint.clone(),
             region: self.region.clone(),
@@ -116,6 +113,19 @@ impl StoreOptions {
             ..s3::Config::new(credentials)
         }
         .with_profile(&Environment::process(), self.profile.as_deref())
+    }
+
+    /// Where keys come from. Services that give them are reached by what was said of the store.
+    pub fn credentials(&self) -> Provider {
+        if self.anonymous {
+            return Provider::anonymous();
+        }
+        let environment = Environment::process().told(
+            self.region.as_deref(),
+            self.endpoint.as_deref(),
+            self.ca_file.as_deref(),
+        );
+        Provider::standard_in(environment, self.profile.as_deref())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The S3 client against the embedded server, whose protocol and signature checks are a third party's.
 
 mod faults;
+mod mutual;
 mod protection;
 mod tls;
 

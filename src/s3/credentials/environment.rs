@@ -1,12 +1,14 @@
 //! The process environment as a value, so that tests can have their own; and the keys that are in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Credentials;
 use crate::base::secret::Secret;
 use crate::base::timestamp;
+use crate::s3::Style;
+use crate::s3::endpoint::Endpoint;
 
 /// Variables with a value; those set to nothing count as unset.
 #[derive(Clone, Default)]
@@ -19,15 +21,38 @@ impl Environment {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect()
     }
+    /// The same after what was said outright, which is stronger: the region and the trusted certificates of every
+    /// service, and a store of one's own, which is its own STS. A variable that names an STS stays.
+    #[must_use]
+    pub fn told(&self, region: Option<&str>, endpoint: Option<&str>, ca_file: Option<&Path>) -> Self {
+        let mut variables = (*self.0).clone();
+        let mut set = |name: &str, value: String| drop(variables.insert(name.to_owned(), value));
+        if let Some(region) = region {
+            set("AWS_REGION", region.to_owned());
+        }
+        if let Some(file) = ca_file {
+            set("AWS_CA_BUNDLE", file.display().to_string());
+        }
+        let own =
+            |endpoint: &&str| Endpoint::parse(Some(endpoint), Style::Auto).is_ok_and(|found| !found.is_aws());
+        if let Some(endpoint) = endpoint.filter(own).filter(|_| self.get(STS).is_none()) {
+            set(STS, endpoint.to_owned());
+        }
+        Self(Arc::new(variables))
+    }
+    /// The value of a variable; `None` when it is unset or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
+    /// The first of these that has a value.
     pub fn first(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
+    /// `true` or `1`.
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
     }
+    /// The home directory.
     pub fn home(&self) -> Option<PathBuf> {
         self.get("HOME").map(PathBuf::from)
     }
@@ -38,6 +63,9 @@ impl FromIterator<(String, String)> for Environment {
         Self(Arc::new(variables.into_iter().collect()))
     }
 }
+
+/// Where STS is.
+const STS: &str = "AWS_ENDPOINT_URL_STS";
 
 const ACCESS_KEY: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"];
 const SECRET_KEY: &[&str] = &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"];
@@ -68,6 +96,21 @@ fn aws(environment: &Environment) -> Option<Credentials> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_outright_is_stronger_than_the_environment() {
+        let variables = [("AWS_REGION", "eu-west-1"), ("AWS_CA_BUNDLE", "/theirs")];
+        let environment: Environment =
+            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let own = Some("https://minio.example:9000");
+        let told = environment.told(Some("us-west-2"), own, Some(Path::new("/ours")));
+        assert_eq!(told.get("AWS_REGION"), Some("us-west-2"));
+        assert_eq!(told.get("AWS_CA_BUNDLE"), Some("/ours"));
+        assert_eq!(told.get(STS), own);
+        let aws = environment.told(None, Some("https://s3.eu-west-1.amazonaws.com"), None);
+        assert_eq!((aws.get("AWS_REGION"), aws.get(STS)), (Some("eu-west-1"), None));
+        assert_eq!(told.told(None, Some("http://other"), None).get(STS), own, "a named STS stays");
+    }
 
     pub fn environment(pairs: &[(&str, &str)]) -> Environment {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -119,7 +119,11 @@ impl Provider {
     /// The standard places in their order: environment, profile files, files of other tools, container, instance
     /// metadata. A profile that is named here switches all others off.
     pub fn standard(profile: Option<&str>) -> Self {
-        Self::from_source(Chain::new(Environment::process(), profile), Clock::system())
+        Self::standard_in(Environment::process(), profile)
+    }
+    /// The same in an environment of one's own, such as one that was [told](Environment::told) more.
+    pub fn standard_in(environment: Environment, profile: Option<&str>) -> Self {
+        Self::from_source(Chain::new(environment, profile), Clock::system())
     }
     pub fn from_source(source: impl Source + 'static, clock: Clock) -> Self {
         Self(Kind::Renewed(Arc::new(Renewed::new(Box::new(source), clock))))

@@ -15,17 +15,24 @@ const ACL: HeaderName = HeaderName::from_static("x-amz-acl");
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectAcl {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html>
 #[derive(Clone, Debug, Default)]
 pub struct PutObjectAcl {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// The list, or the name of a canned one.
     pub acl: AccessControl,
 }
 
@@ -33,16 +40,22 @@ pub struct PutObjectAcl {
 /// `bucket-owner-full-control`.
 #[derive(Clone, Debug, Default)]
 pub struct PutObjectCannedAcl {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// The list, or the name of a canned one.
     pub acl: String,
 }
 
 /// `private`, `public-read`, `public-read-write`, `authenticated-read`.
 #[derive(Clone, Debug, Default)]
 pub struct PutBucketCannedAcl {
+    /// The bucket.
     pub bucket: String,
+    /// The list, or the name of a canned one.
     pub acl: String,
 }
 

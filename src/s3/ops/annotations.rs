@@ -18,8 +18,11 @@ const NAME_BYTES_MAX: usize = 512;
 /// bytes are lost.
 #[derive(Clone)]
 pub struct PutObjectAnnotation {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
     /// 1 to 512 bytes.
     pub name: String,
@@ -31,18 +34,26 @@ pub struct PutObjectAnnotation {
 /// Output: the payload.
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectAnnotation {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// Its name.
     pub name: String,
 }
 
 /// For good: annotations have no versions of their own.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteObjectAnnotation {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// Its name.
     pub name: String,
     /// Only while the object is this one.
     pub if_match: Option<ETag>,
@@ -51,12 +62,17 @@ pub struct DeleteObjectAnnotation {
 /// Output: [`ObjectAnnotations`].
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectAnnotations {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// Only keys that begin so.
     pub prefix: Option<String>,
     /// At most 1,000.
     pub max_results: Option<u32>,
+    /// Where the page begins, as the page before it said.
     pub continuation_token: Option<String>,
 }
 

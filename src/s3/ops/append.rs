@@ -19,10 +19,13 @@ const CLIENT_TOKEN: HeaderName = HeaderName::from_static("x-amz-client-token");
 /// Output: [`Appended`].
 #[derive(Clone)]
 pub struct AppendObject {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
     /// The size that the object has now; the store refuses another with `InvalidWriteOffset`.
     pub offset: u64,
+    /// The bytes.
     pub body: Body,
 }
 
@@ -66,6 +69,7 @@ impl Operation for AppendObject {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html>
 #[derive(Clone, Debug, Default)]
 pub struct RenameObject {
+    /// The bucket.
     pub bucket: String,
     /// The new key.
     pub key: String,
@@ -105,8 +109,11 @@ impl Operation for RenameObject {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html>
 #[derive(Clone, Debug, Default)]
 pub struct UpdateObjectEncryption {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
     /// ARN.
     pub kms_key: String,

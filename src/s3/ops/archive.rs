@@ -13,8 +13,11 @@ use crate::s3::{ByteStream, Error, ErrorKind, Operation, Result, VersionId};
 /// Output: [`Restoring`].
 #[derive(Clone, Debug, Default)]
 pub struct RestoreObject {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
     /// How long the copy stays; `None` for the tiers of INTELLIGENT_TIERING, which restore for good.
     pub days: Option<u32>,
@@ -86,7 +89,9 @@ impl Operation for RestoreObject {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTorrent.html>
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectTorrent {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
 }
 

@@ -19,8 +19,11 @@ const MARKER: HeaderName = HeaderName::from_static("x-amz-part-number-marker");
 /// Output: [`ObjectAttributes`].
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectAttributes {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
     /// Parts of one page.
     pub max_parts: Option<u32>,
@@ -30,8 +33,11 @@ pub struct GetObjectAttributes {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectAttributes {
+    /// Of its bytes.
     pub etag: Option<ETag>,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
+    /// When it was stored.
     pub last_modified: Option<SystemTime>,
     /// Algorithm in lower case (`crc64nvme`) → base64 value.
     pub checksums: BTreeMap<String, String>,
@@ -39,6 +45,7 @@ pub struct ObjectAttributes {
     pub checksum_type: Option<String>,
     /// Bytes.
     pub size: Option<u64>,
+    /// `None` where the store does not say.
     pub storage_class: Option<String>,
     /// Of an object that was uploaded in parts.
     pub parts: Option<ObjectParts>,
@@ -49,6 +56,7 @@ pub struct ObjectAttributes {
 pub struct ObjectParts {
     /// Of the whole object.
     pub count: Option<u32>,
+    /// In the order of their numbers.
     pub parts: Vec<ObjectPart>,
     /// Where the next page begins; `None` on the last.
     pub next_marker: Option<u32>,
@@ -56,6 +64,7 @@ pub struct ObjectParts {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectPart {
+    /// 1 to 10,000.
     pub number: u32,
     /// Bytes.
     pub size: u64,

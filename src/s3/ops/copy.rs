@@ -24,18 +24,26 @@ const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class")
 
 #[derive(Clone, Debug, Default)]
 pub struct CopySource {
+    /// The bucket.
     pub bucket: String,
+    /// The key.
     pub key: String,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
+    /// What must hold of it.
     pub conditions: ReadConditions,
 }
 
 /// Up to 5 GiB in one request; `s3::transfer` does larger ones in parts.
 #[derive(Clone, Debug, Default)]
 pub struct CopyObject {
+    /// What is copied.
     pub source: CopySource,
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// Stores only where this holds: `PreconditionFailed` else.
     pub condition: WriteCondition,
     /// `Some` replaces metadata and content headers, `None` copies them. Required onto itself. Its `tags` field
     /// replaces tags when `Some` (directive REPLACE), else they are copied. Lock, class and ACL go by header.
@@ -48,21 +56,30 @@ pub struct CopyObject {
 
 #[derive(Clone, Debug, Default)]
 pub struct Copied {
+    /// Of its bytes.
     pub etag: Option<ETag>,
+    /// When it was stored.
     pub last_modified: Option<SystemTime>,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
+    /// The version that was copied.
     pub source_version: Option<VersionId>,
     /// As in [`super::ObjectHeaders::checksums`].
     pub checksums: BTreeMap<String, String>,
 }
 
+/// S3 API: [UploadPartCopy](https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
 #[derive(Clone, Debug, Default)]
 pub struct UploadPartCopy {
+    /// What is copied.
     pub source: CopySource,
     /// `None` copies the whole source.
     pub range: Option<ByteRange>,
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// The id of the upload, as its beginning said.
     pub upload_id: String,
     /// 1..=10,000.
     pub part_number: u32,

@@ -75,14 +75,18 @@ pub enum RetentionMode {
 /// Until when an object version cannot be overwritten or deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
+    /// How firmly.
     pub mode: RetentionMode,
+    /// Until when.
     pub until: SystemTime,
 }
 
 /// Object lock of one object version. `None` where the reply did not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LockHeaders {
+    /// Until when it cannot be overwritten or deleted.
     pub retention: Option<Retention>,
+    /// Kept until the hold is taken off.
     pub legal_hold: Option<bool>,
 }
 
@@ -92,23 +96,37 @@ pub type Tags = BTreeMap<String, String>;
 /// What HEAD and GET say of an object.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectHeaders {
+    /// Of its bytes.
     pub etag: Option<ETag>,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
+    /// When it was stored.
     pub last_modified: Option<SystemTime>,
     /// The whole object's size in bytes: from Content-Range of a 206, else Content-Length.
     pub size: u64,
+    /// Headers that describe the content.
     pub content: ContentHeaders,
+    /// User metadata.
     pub metadata: Metadata,
     /// Metadata values that cannot be shown as headers (`x-amz-missing-meta`).
     pub missing_metadata: u32,
+    /// `None` where the store does not say.
     pub storage_class: Option<String>,
+    /// Object lock of it.
     pub lock: LockHeaders,
+    /// How many tags it has.
     pub tag_count: Option<u32>,
+    /// Of an object that was uploaded in parts, where a part was asked for.
     pub parts_count: Option<u32>,
+    /// Where its restore from an archive stands, as it was sent.
     pub restore: Option<String>,
+    /// When a lifecycle rule removes it, as it was sent.
     pub expiration: Option<String>,
+    /// `COMPLETED`, `PENDING`, `FAILED` or `REPLICA`.
     pub replication_status: Option<String>,
+    /// `AES256` or `aws:kms`.
     pub sse: Option<String>,
+    /// Id or ARN of the KMS key.
     pub sse_kms_key_id: Option<String>,
     /// Algorithm in lower case (`crc64nvme`) → base64 value, composite ones with their `-N`.
     pub checksums: BTreeMap<String, String>,

@@ -17,14 +17,22 @@ use crate::s3::{ETag, Error, Operation, Result, VersionId};
 
 const OPTIONAL: HeaderName = HeaderName::from_static("x-amz-optional-object-attributes");
 
+/// S3 API: [ListObjectsV2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectsV2 {
+    /// The bucket.
     pub bucket: String,
+    /// Only keys that begin so.
     pub prefix: String,
+    /// Keys are rolled up to the first one of it behind the prefix: `/` shows folders.
     pub delimiter: Option<String>,
+    /// Where the page begins, as the page before it said.
     pub continuation_token: Option<String>,
+    /// Only keys behind this one.
     pub start_after: Option<String>,
+    /// Entries of a page; stores give 1,000 at most.
     pub max_keys: Option<u32>,
+    /// Ask who owns each object.
     pub fetch_owner: bool,
     /// MinIO's `metadata=true`; other stores ignore it.
     pub with_metadata: bool,
@@ -34,11 +42,17 @@ pub struct ListObjectsV2 {
 
 #[derive(Clone, Debug)]
 pub struct ListedObject {
+    /// The key.
     pub key: String,
+    /// Of its bytes.
     pub etag: ETag,
+    /// Bytes.
     pub size: u64,
+    /// When it was stored.
     pub last_modified: SystemTime,
+    /// `None` where the store does not say.
     pub storage_class: Option<String>,
+    /// Who owns it.
     pub owner: Option<Owner>,
     /// Only with `with_metadata`, on stores that know it.
     pub metadata: Option<Metadata>,
@@ -70,35 +84,53 @@ pub struct ListedRestore {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
+    /// Its id.
     pub id: String,
+    /// Its name for people; often empty.
     pub display_name: String,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectsV2Output {
+    /// In the order of their keys.
     pub objects: Vec<ListedObject>,
+    /// What keys have in common up to the delimiter.
     pub common_prefixes: Vec<String>,
+    /// More pages follow.
     pub is_truncated: bool,
+    /// Where the next page begins; `None` on the last.
     pub next_continuation_token: Option<String>,
 }
 
+/// S3 API: [ListObjectVersions](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html).
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectVersions {
+    /// The bucket.
     pub bucket: String,
+    /// Only keys that begin so.
     pub prefix: String,
+    /// Keys are rolled up to the first one of it behind the prefix: `/` shows folders.
     pub delimiter: Option<String>,
+    /// Goes on behind this key.
     pub key_marker: Option<String>,
+    /// Goes on behind this version of the key.
     pub version_id_marker: Option<String>,
+    /// Entries of a page; stores give 1,000 at most.
     pub max_keys: Option<u32>,
 }
 
 /// In document order: newest first per key.
 #[derive(Clone, Debug)]
 pub struct ListedVersion {
+    /// The key.
     pub key: String,
+    /// Its version, where the bucket keeps them.
     pub version: VersionId,
+    /// It is the current version.
     pub is_latest: bool,
+    /// When it was stored.
     pub last_modified: SystemTime,
+    /// Who owns it.
     pub owner: Option<Owner>,
     /// `None` for a delete marker.
     pub object: Option<ListedVersionObject>,
@@ -116,10 +148,15 @@ pub struct ListedVersionObject {
 
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectVersionsOutput {
+    /// In the order of their keys, newest first per key.
     pub versions: Vec<ListedVersion>,
+    /// What keys have in common up to the delimiter.
     pub common_prefixes: Vec<String>,
+    /// More pages follow.
     pub is_truncated: bool,
+    /// Where the next page begins; `None` on the last.
     pub next_key_marker: Option<String>,
+    /// Where the next page begins.
     pub next_version_id_marker: Option<String>,
 }
 

@@ -12,17 +12,23 @@ use crate::s3::{Error, Operation, Result};
 /// Output: [`ListObjectsOutput`].
 #[derive(Clone, Debug, Default)]
 pub struct ListObjects {
+    /// The bucket.
     pub bucket: String,
+    /// Only keys that begin so.
     pub prefix: String,
+    /// Keys are rolled up to the first one of it behind the prefix: `/` shows folders.
     pub delimiter: Option<String>,
     /// Goes on behind this key or common prefix.
     pub marker: Option<String>,
+    /// Entries of a page; stores give 1,000 at most.
     pub max_keys: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectsOutput {
+    /// In the order of their keys.
     pub objects: Vec<ListedObject>,
+    /// What keys have in common up to the delimiter.
     pub common_prefixes: Vec<String>,
     /// The marker of the next page; `None` on the last.
     pub next_marker: Option<String>,

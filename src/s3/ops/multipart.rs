@@ -19,9 +19,13 @@ const PART_NUMBERS: std::ops::RangeInclusive<u32> = 1..=10_000;
 /// Output: the upload id.
 #[derive(Clone, Debug, Default)]
 pub struct CreateMultipartUpload {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// What it is given beside its bytes.
     pub object: NewObject,
+    /// In the order of their numbers.
     pub parts: PartOrigin,
 }
 
@@ -34,20 +38,27 @@ pub enum PartOrigin {
     AlsoCopied,
 }
 
+/// S3 API: [UploadPart](https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html).
 #[derive(Clone)]
 pub struct UploadPart {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// The id of the upload, as its beginning said.
     pub upload_id: String,
     /// 1..=10,000.
     pub part_number: u32,
+    /// The bytes.
     pub body: Body,
 }
 
 /// A part that the store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// 1 to 10,000.
     pub number: u32,
+    /// Of its bytes.
     pub etag: ETag,
     /// Bytes; 0 where the reply did not say (UploadPart, UploadPartCopy).
     pub size: u64,
@@ -60,27 +71,41 @@ pub struct Part {
 /// Output: [`super::Stored`]. Never replayed blindly: a lost answer means HEAD and compare.
 #[derive(Clone, Debug, Default)]
 pub struct CompleteMultipartUpload {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// The id of the upload, as its beginning said.
     pub upload_id: String,
     /// Ascending by number.
     pub parts: Vec<Part>,
+    /// Stores only where this holds: `PreconditionFailed` else.
     pub condition: WriteCondition,
 }
 
+/// S3 API: [AbortMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html).
 #[derive(Clone, Debug, Default)]
 pub struct AbortMultipartUpload {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// The id of the upload, as its beginning said.
     pub upload_id: String,
 }
 
+/// S3 API: [ListParts](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).
 #[derive(Clone, Debug, Default)]
 pub struct ListParts {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// The id of the upload, as its beginning said.
     pub upload_id: String,
+    /// Goes on behind this part.
     pub part_number_marker: Option<u32>,
+    /// Entries of a page; stores give 1,000 at most.
     pub max_parts: Option<u32>,
 }
 
@@ -104,13 +129,20 @@ pub struct ListPartsOutput {
     pub checksum_type: Option<String>,
 }
 
+/// S3 API: [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
 #[derive(Clone, Debug, Default)]
 pub struct ListMultipartUploads {
+    /// The bucket.
     pub bucket: String,
+    /// Only keys that begin so.
     pub prefix: String,
+    /// Keys are rolled up to the first one of it behind the prefix: `/` shows folders.
     pub delimiter: Option<String>,
+    /// Goes on behind this key.
     pub key_marker: Option<String>,
+    /// Goes on behind this upload of the key.
     pub upload_id_marker: Option<String>,
+    /// Entries of a page; stores give 1,000 at most.
     pub max_uploads: Option<u32>,
 }
 
@@ -133,10 +165,15 @@ pub struct Upload {
 
 #[derive(Clone, Debug, Default)]
 pub struct ListMultipartUploadsOutput {
+    /// In the order of their keys.
     pub uploads: Vec<Upload>,
+    /// What keys have in common up to the delimiter.
     pub common_prefixes: Vec<String>,
+    /// More pages follow.
     pub is_truncated: bool,
+    /// Where the next page begins; `None` on the last.
     pub next_key_marker: Option<String>,
+    /// Where the next page begins.
     pub next_upload_id_marker: Option<String>,
 }
 

@@ -24,62 +24,90 @@ const DELETE_KEYS_MAX: usize = 1000;
 /// GET an object or a range of it.
 #[derive(Clone, Debug, Default)]
 pub struct GetObject {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
     /// Must not be empty; a reply to it must be a 206 of exactly this start.
     pub range: Option<ByteRange>,
+    /// The part of this number, 1 to 10,000.
     pub part_number: Option<u32>,
+    /// Answers only where these hold: `NotModified` or `PreconditionFailed` else.
     pub conditions: ReadConditions,
     /// Ask for the stored checksum and verify a whole body with it.
     pub checksum_mode: bool,
 }
 
 pub struct GetObjectOutput {
+    /// What the headers say of it.
     pub headers: ObjectHeaders,
     /// What the body holds of the object.
     pub range: ByteRange,
+    /// The bytes.
     pub body: ByteStream,
 }
 
+/// S3 API: [HeadObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html).
 #[derive(Clone, Debug, Default)]
 pub struct HeadObject {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// The part of this number, 1 to 10,000.
     pub part_number: Option<u32>,
+    /// Answers only where these hold: `NotModified` or `PreconditionFailed` else.
     pub conditions: ReadConditions,
+    /// Ask for the stored checksum.
     pub checksum_mode: bool,
 }
 
 /// What a new object is given beside its bytes (PUT, multipart, copy with REPLACE).
 #[derive(Clone, Debug, Default)]
 pub struct NewObject {
+    /// Headers that describe the content.
     pub content: ContentHeaders,
+    /// User metadata.
     pub metadata: Metadata,
     /// `None` sends no tagging header.
     pub tags: Option<Tags>,
+    /// Object lock of it.
     pub lock: LockHeaders,
+    /// `None` where the store does not say.
     pub storage_class: Option<String>,
     /// A canned ACL.
     pub acl: Option<String>,
+    /// `AES256` or `aws:kms`.
     pub sse: Option<String>,
+    /// Id or ARN of the KMS key.
     pub sse_kms_key_id: Option<String>,
 }
 
+/// S3 API: [PutObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html).
 #[derive(Clone)]
 pub struct PutObject {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// The bytes.
     pub body: Body,
+    /// Stores only where this holds: `PreconditionFailed` else.
     pub condition: WriteCondition,
+    /// What it is given beside its bytes.
     pub object: NewObject,
 }
 
 /// What a store says of an object that it has just stored (PUT, complete).
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
+    /// Of its bytes.
     pub etag: Option<ETag>,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
     /// When the store answered, by its own clock: of a PutObject, that is when the object was modified.
     pub date: Option<SystemTime>,
@@ -89,18 +117,26 @@ pub struct Stored {
     pub location: Option<String>,
 }
 
+/// S3 API: [DeleteObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html).
 #[derive(Clone, Debug, Default)]
 pub struct DeleteObject {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// Only while it has this ETag.
     pub if_match: Option<ETag>,
+    /// Also what a retention of mode GOVERNANCE keeps, where the caller may.
     pub bypass_governance: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Deleted {
+    /// A delete marker was made, or was what was deleted.
     pub delete_marker: bool,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
 }
 
@@ -141,9 +177,13 @@ pub struct DeletedObject {
 
 #[derive(Clone, Debug)]
 pub struct DeleteFailure {
+    /// The key.
     pub key: String,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
+    /// The word of the store, such as `AccessDenied`.
     pub code: String,
+    /// What the store says to people.
     pub message: String,
 }
 

@@ -11,34 +11,50 @@ use crate::s3::{Error, Operation, Result, VersionId};
 /// Output: `bool`, on or off.
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectLegalHold {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
 }
 
+/// S3 API: [PutObjectLegalHold](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLegalHold.html).
 #[derive(Clone, Debug, Default)]
 pub struct PutObjectLegalHold {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// Put it on, or take it off.
     pub on: bool,
 }
 
 /// Output: `Option<Retention>`.
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectRetention {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
 }
 
 /// `None` removes it (governance with bypass only).
 #[derive(Clone, Debug, Default)]
 pub struct PutObjectRetention {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// Until when it cannot be overwritten or deleted.
     pub retention: Option<Retention>,
+    /// Also what a retention of mode GOVERNANCE keeps, where the caller may.
     pub bypass_governance: bool,
 }
 

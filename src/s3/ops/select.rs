@@ -15,7 +15,9 @@ use crate::s3::{ByteStream, Error, ErrorKind, Operation, Result};
 /// Output: [`Selected`].
 #[derive(Clone, Debug)]
 pub struct SelectObjectContent {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
     /// At most 256 KB.
     pub expression: String,

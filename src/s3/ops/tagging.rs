@@ -11,24 +11,35 @@ use crate::s3::{Error, Operation, Result, VersionId};
 /// Output: [`Tags`]; empty when the object has none.
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectTagging {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
 }
 
+/// S3 API: [PutObjectTagging](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html).
 #[derive(Clone, Debug, Default)]
 pub struct PutObjectTagging {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// The tags.
     pub tags: Tags,
 }
 
 /// Ceph 16 says 204 and keeps the tags of a versioned object: put an empty set to be sure.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteObjectTagging {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
 }
 

@@ -192,6 +192,7 @@ sends! {
 /// Output: [`MetadataStatus`]; `None` when the bucket has no tables.
 #[derive(Clone, Debug, Default)]
 pub struct GetBucketMetadataConfiguration {
+    /// The bucket.
     pub bucket: String,
 }
 
@@ -217,6 +218,7 @@ impl Operation for GetBucketMetadataConfiguration {
 /// The first version. Output: [`MetadataTableStatus`]; `None` when the bucket has no table.
 #[derive(Clone, Debug, Default)]
 pub struct GetBucketMetadataTableConfiguration {
+    /// The bucket.
     pub bucket: String,
 }
 
@@ -237,8 +239,10 @@ impl Operation for GetBucketMetadataTableConfiguration {
     }
 }
 
+/// S3 API: [DeleteBucketMetadataConfiguration](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetadataConfiguration.html).
 #[derive(Clone, Debug, Default)]
 pub struct DeleteBucketMetadataConfiguration {
+    /// The bucket.
     pub bucket: String,
 }
 
@@ -258,6 +262,7 @@ impl Operation for DeleteBucketMetadataConfiguration {
 /// The first version.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteBucketMetadataTableConfiguration {
+    /// The bucket.
     pub bucket: String,
 }
 

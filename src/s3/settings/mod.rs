@@ -89,13 +89,16 @@ pub trait Removable: Setting {
 /// Output: `None` when the document was never put.
 #[derive(Clone, Debug)]
 pub struct GetSetting<S> {
+    /// The bucket.
     pub bucket: String,
     document: PhantomData<S>,
 }
 
 #[derive(Clone, Debug)]
 pub struct PutSetting<S> {
+    /// The bucket.
     pub bucket: String,
+    /// The document.
     pub document: S,
 }
 
@@ -103,6 +106,7 @@ pub struct PutSetting<S> {
 /// with [`GetSetting`] before (its error is `Unsupported` then).
 #[derive(Clone, Debug)]
 pub struct DeleteSetting<S> {
+    /// The bucket.
     pub bucket: String,
     document: PhantomData<S>,
 }

@@ -44,7 +44,9 @@ pub struct NamedPage<S> {
 /// Output: `None` when the bucket has none of that id.
 #[derive(Clone, Debug)]
 pub struct GetNamed<S> {
+    /// The bucket.
     pub bucket: String,
+    /// Its id.
     pub id: String,
     document: PhantomData<S>,
 }
@@ -52,13 +54,17 @@ pub struct GetNamed<S> {
 /// The id is the document's own.
 #[derive(Clone, Debug)]
 pub struct PutNamed<S> {
+    /// The bucket.
     pub bucket: String,
+    /// The document.
     pub document: S,
 }
 
 #[derive(Clone, Debug)]
 pub struct DeleteNamed<S> {
+    /// The bucket.
     pub bucket: String,
+    /// Its id.
     pub id: String,
     document: PhantomData<S>,
 }
@@ -66,7 +72,9 @@ pub struct DeleteNamed<S> {
 /// Output: [`NamedPage`].
 #[derive(Clone, Debug)]
 pub struct ListNamed<S> {
+    /// The bucket.
     pub bucket: String,
+    /// Where the next page begins; `None` on the last.
     pub continuation_token: Option<String>,
     document: PhantomData<S>,
 }

@@ -18,6 +18,7 @@ pub struct ObjectLockConfiguration {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefaultRetention {
+    /// How firmly.
     pub mode: RetentionMode,
     pub period: RetentionPeriod,
 }

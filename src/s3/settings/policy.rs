@@ -49,6 +49,7 @@ document! {
 /// Output: [`PolicyStatus`]; `None` when the bucket has no policy.
 #[derive(Clone, Debug, Default)]
 pub struct GetBucketPolicyStatus {
+    /// The bucket.
     pub bucket: String,
 }
 

@@ -15,13 +15,16 @@ use crate::s3::{Error, Operation, Result};
 /// Output: the document's bytes; `None` when it was never put.
 #[derive(Clone, Debug)]
 pub struct GetVerbatim<S> {
+    /// The bucket.
     pub bucket: String,
     setting: PhantomData<S>,
 }
 
 #[derive(Clone, Debug)]
 pub struct PutVerbatim<S> {
+    /// The bucket.
     pub bucket: String,
+    /// The document.
     pub document: Bytes,
     setting: PhantomData<S>,
 }
@@ -29,15 +32,20 @@ pub struct PutVerbatim<S> {
 /// Output: the document's bytes; `None` when the bucket has none of that id.
 #[derive(Clone, Debug)]
 pub struct GetNamedVerbatim<S> {
+    /// The bucket.
     pub bucket: String,
+    /// Its id.
     pub id: String,
     setting: PhantomData<S>,
 }
 
 #[derive(Clone, Debug)]
 pub struct PutNamedVerbatim<S> {
+    /// The bucket.
     pub bucket: String,
+    /// Its id.
     pub id: String,
+    /// The document.
     pub document: Bytes,
     setting: PhantomData<S>,
 }

@@ -14,6 +14,7 @@ use crate::s3::{Error, Result};
 #[serde(deny_unknown_fields)]
 pub struct Versioning {
     #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    /// HTTP status.
     pub status: Option<VersioningStatus>,
     /// Deleting a version needs a second factor.
     #[serde(rename = "MfaDelete", skip_serializing_if = "Option::is_none")]

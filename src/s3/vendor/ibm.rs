@@ -57,23 +57,31 @@ impl Setting for BucketProtection {
 /// 409 when the object has a hold of this id.
 #[derive(Clone, Debug, Default)]
 pub struct AddLegalHold {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
     /// 1 to 64 letters, digits and `!_.*()-'`.
     pub id: String,
 }
 
+/// IBM: DeleteLegalHold.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteLegalHold {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// Its id.
     pub id: String,
 }
 
 /// Output: [`RetentionState`].
 #[derive(Clone, Debug, Default)]
 pub struct ListLegalHolds {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
 }
 
@@ -89,6 +97,7 @@ pub struct RetentionState {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
+    /// Its id.
     pub id: String,
     pub since: Option<SystemTime>,
 }
@@ -96,7 +105,9 @@ pub struct Hold {
 /// Keeps an object longer; never shorter.
 #[derive(Clone, Debug)]
 pub struct ExtendObjectRetention {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
     pub extension: Extension,
 }
@@ -115,6 +126,7 @@ pub enum Extension {
 /// What high-speed transfer (Aspera) needs to know. Output: [`AsperaConnection`].
 #[derive(Clone, Debug, Default)]
 pub struct GetBucketAspera {
+    /// The bucket.
     pub bucket: String,
 }
 
@@ -128,9 +140,11 @@ pub struct AsperaConnection {
 /// Buckets of a service instance with their places. Output: [`ExtendedBuckets`].
 #[derive(Clone, Debug, Default)]
 pub struct ListBucketsExtended {
+    /// Only keys that begin so.
     pub prefix: Option<String>,
     /// Goes on behind this name.
     pub marker: Option<String>,
+    /// Entries of a page; stores give 1,000 at most.
     pub max_keys: Option<u32>,
     /// Required with IAM, unless the client is configured with one.
     pub service_instance: Option<String>,
@@ -176,8 +190,11 @@ impl ExtendedBuckets {
 /// Objects that could not be replicated. Output: [`ReplicationFailures`].
 #[derive(Clone, Debug, Default)]
 pub struct ListBucketReplicationFailures {
+    /// The bucket.
     pub bucket: String,
+    /// Where the page begins, as the page before it said.
     pub continuation_token: Option<String>,
+    /// Entries of a page; stores give 1,000 at most.
     pub max_keys: Option<u32>,
     pub first_attempted_before: Option<SystemTime>,
 }
@@ -205,6 +222,7 @@ document! {
 /// Tries again to replicate what failed.
 #[derive(Clone, Debug, Default)]
 pub struct PutBucketReplicationReattempt {
+    /// The bucket.
     pub bucket: String,
 }
 

@@ -25,6 +25,7 @@ use crate::s3::{ByteStream, Error, ErrorKind, Operation, Result, VersionId};
 pub struct ListenNotification {
     /// `None` listens to the whole server.
     pub bucket: Option<String>,
+    /// Only keys that begin so.
     pub prefix: String,
     pub suffix: String,
     /// Such as `s3:ObjectCreated:*`; none means created, removed and accessed.
@@ -67,11 +68,15 @@ pub struct EventRecord {
     /// Such as `s3:ObjectCreated:Put`.
     pub name: String,
     pub time: Option<SystemTime>,
+    /// The bucket.
     pub bucket: String,
+    /// The key.
     pub key: String,
     /// Bytes; not of removals.
     pub size: Option<u64>,
+    /// Of its bytes.
     pub etag: Option<String>,
+    /// Its version, where the bucket keeps them.
     pub version: Option<VersionId>,
     /// Events of one key sort by it.
     pub sequencer: Option<String>,
@@ -153,8 +158,11 @@ impl EventRecord {
 /// Asks a model about an object (AIStor). Output: its answer.
 #[derive(Clone, Debug, Default)]
 pub struct PromptObject {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// `None` means the current version.
     pub version: Option<VersionId>,
     pub prompt: String,
     /// Which function of the server answers; empty for its usual one.
