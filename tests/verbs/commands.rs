@@ -328,7 +328,9 @@ fn what_lies_beside_an_object_is_shown() {
         holdfs(&["object", "acl", &target, "public-read"]).ok();
         let shown = holdfs(&["object", "acl", &target]).ok();
         assert!(shown.contains("READ http://acs.amazonaws.com/groups/global/AllUsers"), "{shown}");
-        assert_eq!(holdfs(&["object", "thaw", &target]).status, 1);
+        let thaw = holdfs(&["object", "thaw", &target]);
+        assert!(thaw.status == 1 && thaw.err.contains("in no archive"), "{}", thaw.err);
+        assert_eq!(holdfs(&["object", "thaw", &target, "--status"]).ok(), "none\n");
         assert_eq!(holdfs(&["object", "select", &target, "select count(*) from s3object"]).status, 0);
     }
 }

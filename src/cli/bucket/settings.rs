@@ -117,10 +117,11 @@ pub(super) async fn look(client: &Client, bucket: &str, setting: &str) -> Look {
     match found {
         Ok(Some(text)) => Look::Set(serde_json::from_str(&text).unwrap_or(text.into())),
         Ok(None) => Look::Unset,
-        Err(Failure { message, error, .. }) => {
-            let code = error.map(|error| error.code().to_owned()).filter(|code| !code.is_empty());
-            Look::Refused(code.unwrap_or(message))
-        }
+        Err(Failure { message, error, .. }) => Look::Refused(match error {
+            Some(error) if !error.code().is_empty() => error.code().to_owned(),
+            Some(error) => error.message().to_owned(),
+            None => message,
+        }),
     }
 }
 

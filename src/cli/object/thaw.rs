@@ -8,8 +8,8 @@ use super::each::{self, Deed};
 use super::many::{ORDER, Which};
 use super::{Format, Target};
 use crate::cli::{Failure, Outcome};
-use crate::s3::Client;
 use crate::s3::ops::{RestoreObject, RestoreTier, Restoring};
+use crate::s3::{Client, ErrorKind};
 
 /// Bring an archived object back for some days, or with --recursive all that begin so.
 #[derive(Args, Debug)]
@@ -65,6 +65,10 @@ async fn thaw(client: &Client, target: Target, args: &ThawArgs) -> Outcome<Said>
         Ok(Restoring::Extended) => ("extended", format!("It is there, and stays for {} days.", args.days)),
         Err(error) if error.code() == "RestoreAlreadyInProgress" => {
             return Err(Failure::from(error).said("The store is bringing it back already."));
+        }
+        // Its bytes are there; of a read the same code says the opposite.
+        Err(error) if error.kind() == ErrorKind::Archived => {
+            return Err(Failure::from(error).said("It is in no archive: there is nothing to bring back."));
         }
         Err(error) => return Err(error.into()),
     };
