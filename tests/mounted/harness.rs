@@ -159,7 +159,9 @@ impl<'a> Bucket<'a> {
     }
 
     pub fn send<O: Operation>(&self, operation: &O) -> s3::Result<O::Output> {
-        observed(O::NAME, block_on(self.client.send(operation)))
+        let answer = block_on(self.client.send(operation));
+        // A test's own server is another store than the one that is observed.
+        if std::ptr::eq(self.store, Store::shared()) { observed(O::NAME, answer) } else { answer }
     }
 
     /// Puts an object as another S3 client would.

@@ -73,7 +73,7 @@ impl Deviation {
 }
 
 /// Codes and statuses by which servers say that they do not do such things; `Unsupported` is the client's own word
-/// for an answer to another question.
+/// for an answer to another question, and for a request that would be taken for another.
 fn says_no(refusal: &str) -> bool {
     ["NotImplemented 501", "MethodNotAllowed 405", "XNotImplemented 501", "Unsupported"]
         .iter()
@@ -135,7 +135,7 @@ impl Table {
             None => "–".into(),
             Some(refusal) if refusals.iter().all(|refusal| says_no(refusal)) => {
                 let code = refusal.split(' ').next().unwrap_or_default();
-                if code == "Unsupported" { "no: another answer".into() } else { format!("no: {code}") }
+                if code == "Unsupported" { "no: passed over".into() } else { format!("no: {code}") }
             }
             Some(refusal) => {
                 self.faults
@@ -218,7 +218,7 @@ fn the_chapter_of_operations_is_as_observed() {
          Every operation of the S3 API (and those that IBM and MinIO added) on four servers: the tests below `tests/verbs` \
          ran on\neach of them, and their client noted how each operation was answered. *yes*: it does what the tests ask. \
          *no*: the\nserver says that it does not do such things (`NotImplemented`, `MethodNotAllowed`), passes over the \
-         question and answers\nanother, or has none of it for the reason below. *differs*: it does it in another way, \
+         sub-resource and would do\nsomething else, or has none of it for the reason below. *differs*: it does it in another way, \
          for the reason below. –: it was not\nasked. moto, an emulator, was asked about documents of buckets only.\n\n",
     );
     let heads = ["Operation", "Request"].into_iter().chain(STORES.iter().map(|(_, name)| *name));

@@ -14,8 +14,8 @@ const NAME_BYTES_MAX: usize = 512;
 
 /// Output: the ETag of the annotation, where the store says it.
 ///
-/// Only AWS does it: a store that does not know it (MinIO and Ceph, for two) takes it for PutObject, and the object's
-/// bytes are lost.
+/// Sent only to a store that is known to do it: others (MinIO and Ceph, for two) take it for PutObject, and the object's
+/// bytes would be lost.
 #[derive(Clone)]
 pub struct PutObjectAnnotation {
     /// The bucket.

@@ -64,8 +64,8 @@ impl Operation for AppendObject {
 
 /// Renames an object within its directory bucket, at once.
 ///
-/// Only AWS does it: a store that does not know it (MinIO and Ceph, for two) takes it for PutObject, and the object's
-/// bytes are lost.
+/// Sent only to a store that is known to do it: others (MinIO and Ceph, for two) take it for PutObject, and the object's
+/// bytes would be lost.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html>
 #[derive(Clone, Debug, Default)]
 pub struct RenameObject {
@@ -104,8 +104,8 @@ impl Operation for RenameObject {
 
 /// Another KMS key for an object; its ETag and date stay.
 ///
-/// Only AWS does it: a store that does not know it (MinIO and Ceph, for two) takes it for PutObject, and the object's
-/// bytes are lost.
+/// Sent only to a store that is known to do it: others (MinIO and Ceph, for two) take it for PutObject, and the object's
+/// bytes would be lost.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html>
 #[derive(Clone, Debug, Default)]
 pub struct UpdateObjectEncryption {

@@ -102,8 +102,7 @@ pub struct PutSetting<S> {
     pub document: S,
 }
 
-/// A store that does not know the document may take it for DeleteBucket, which an empty bucket does not survive: ask
-/// with [`GetSetting`] before (its error is `Unsupported` then).
+/// Sent only to a store that knows such documents: others take it for DeleteBucket.
 #[derive(Clone, Debug)]
 pub struct DeleteSetting<S> {
     /// The bucket.

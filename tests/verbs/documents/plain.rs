@@ -2,14 +2,15 @@
 
 use holdfs::s3::ErrorKind;
 use holdfs::s3::document::{Empty, Toggle};
-use holdfs::s3::ops::CreateBucket;
+use holdfs::s3::ops::{CreateBucket, HeadBucket};
 use holdfs::s3::settings::lifecycle::{Expiration, LifecycleFilter};
 use holdfs::s3::settings::replication::{Destination, Switch};
 use holdfs::s3::settings::{
     Acceleration, AccelerationStatus, BucketEncryption, BucketTags, CorsConfiguration, CorsRule,
-    DefaultEncryption, DeleteSetting, EncryptionRule, EventFilter, GetSetting, IndexDocument, Lifecycle,
-    LifecycleRule, LogKeyFormat, Logging, LoggingTarget, Notification, ObjectFilter, Payer, PutSetting,
-    QueueTarget, Replication, ReplicationRule, RequestPayment, Versioning, VersioningStatus, Website,
+    DefaultEncryption, DeleteNamed, DeleteSetting, EncryptionRule, EventFilter, GetSetting, IndexDocument,
+    Lifecycle, LifecycleRule, LogKeyFormat, Logging, LoggingTarget, Metrics, Notification, ObjectFilter,
+    OwnershipControls, Payer, PutSetting, QueueTarget, Replication, ReplicationRule, RequestPayment,
+    Versioning, VersioningStatus, Website,
 };
 
 use super::super::{holds_or_lacks, kind, taken};
@@ -144,4 +145,21 @@ fn a_bucket_of_ones_own_is_not_made_again() {
     if again.is_err() {
         assert_eq!(kind(again), ErrorKind::BucketExists);
     }
+}
+
+/// `DELETE /bucket?what` is `DELETE /bucket` to stores that do not know `what`.
+#[test]
+fn an_empty_bucket_survives_what_its_store_does_not_know() {
+    let bucket = Bucket::new(Store::shared());
+    let name = &bucket.name;
+    let removed = [
+        bucket.send(&DeleteSetting::<BucketEncryption>::new(name)),
+        bucket.send(&DeleteSetting::<OwnershipControls>::new(name)),
+        bucket.send(&DeleteNamed::<Metrics>::new(name, "a")),
+    ];
+    let quiet = [ErrorKind::Unsupported, ErrorKind::MethodNotAllowed, ErrorKind::NoSuchSetting];
+    for error in removed.into_iter().filter_map(Result::err) {
+        assert!(quiet.contains(&error.kind()), "{error}");
+    }
+    bucket.send(&HeadBucket { bucket: name.clone() }).unwrap();
 }
