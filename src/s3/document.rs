@@ -200,9 +200,13 @@ macro_rules! document {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
+        #[doc = ""]
+        #[doc = "A document, or an element of one; the same shape as XML and as JSON."]
         pub struct $name {
             $(
                 $(#[$attribute])*
+                #[doc = ""]
+                #[doc = concat!("The element `", $element, "`.")]
                 #[serde(rename = $element, skip_serializing_if = "crate::s3::document::Element::is_absent")]
                 pub $field: $type,
             )*
@@ -239,13 +243,21 @@ macro_rules! words {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(from = "String", into = "String")]
+        #[doc = ""]
+        #[doc = "A word that is not among them is kept as it is."]
         pub enum $name {
-            $($(#[$doc])* $variant,)*
+            $(
+                $(#[$doc])*
+                #[doc = ""]
+                #[doc = concat!("`", $word, "`")]
+                $variant,
+            )*
             /// A word of a newer store, as it came.
             Other(String),
         }
 
         impl $name {
+            /// As the store spells it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $word,)*

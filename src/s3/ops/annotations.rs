@@ -26,6 +26,7 @@ pub struct PutObjectAnnotation {
     pub version: Option<VersionId>,
     /// 1 to 512 bytes.
     pub name: String,
+    /// 1 byte to 1 MiB of UTF-8.
     pub payload: Body,
     /// Only while the object is this one.
     pub if_match: Option<ETag>,

@@ -29,8 +29,10 @@ pub struct AppendObject {
     pub body: Body,
 }
 
+/// What the store says of an append.
 #[derive(Clone, Debug, Default)]
 pub struct Appended {
+    /// As of a PutObject.
     pub stored: Stored,
     /// Bytes of the object now, where the store says so.
     pub size: Option<u64>,
@@ -75,6 +77,7 @@ pub struct RenameObject {
     pub key: String,
     /// The old key.
     pub source: String,
+    /// Only while the source has this ETag.
     pub source_if_match: Option<ETag>,
     /// A UUID: a second request with it does nothing more.
     pub client_token: Option<String>,
@@ -117,6 +120,7 @@ pub struct UpdateObjectEncryption {
     pub version: Option<VersionId>,
     /// ARN.
     pub kms_key: String,
+    /// A key of the bucket stands between the object and KMS.
     pub bucket_key: Option<bool>,
 }
 

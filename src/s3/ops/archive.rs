@@ -23,6 +23,7 @@ pub struct RestoreObject {
     pub days: Option<u32>,
     /// `None` is the store's own choice, Standard.
     pub tier: Option<RestoreTier>,
+    /// For people.
     pub description: Option<String>,
 }
 

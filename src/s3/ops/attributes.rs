@@ -31,6 +31,7 @@ pub struct GetObjectAttributes {
     pub part_number_marker: Option<u32>,
 }
 
+/// `None` where the store does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectAttributes {
     /// Of its bytes.
@@ -62,12 +63,14 @@ pub struct ObjectParts {
     pub next_marker: Option<u32>,
 }
 
+/// A part that an object was uploaded in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectPart {
     /// 1 to 10,000.
     pub number: u32,
     /// Bytes.
     pub size: u64,
+    /// Algorithm in lower case → base64 value.
     pub checksums: BTreeMap<String, String>,
 }
 

@@ -22,6 +22,7 @@ const METADATA_DIRECTIVE: HeaderName = HeaderName::from_static("x-amz-metadata-d
 const TAGGING_DIRECTIVE: HeaderName = HeaderName::from_static("x-amz-tagging-directive");
 const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
 
+/// What is copied: an object, or a version of it.
 #[derive(Clone, Debug, Default)]
 pub struct CopySource {
     /// The bucket.
@@ -54,6 +55,7 @@ pub struct CopyObject {
     pub storage_class: Option<String>,
 }
 
+/// What the store says of a copy.
 #[derive(Clone, Debug, Default)]
 pub struct Copied {
     /// Of its bytes.

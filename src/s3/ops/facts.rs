@@ -25,6 +25,7 @@ pub struct ObjectFacts {
     pub sse_customer_key_md5: Option<String>,
     /// A key of the bucket stands between the object and KMS.
     pub bucket_key: bool,
+    /// What IBM adds.
     pub ibm: IbmFacts,
 }
 
@@ -34,6 +35,7 @@ pub struct ObjectFacts {
 pub struct IbmFacts {
     /// Seconds; -1 without end, -2 for ever.
     pub retention_period: Option<i64>,
+    /// Until when it is kept.
     pub retention_expires: Option<SystemTime>,
     /// How many legal holds keep it.
     pub legal_holds: u32,

@@ -33,6 +33,7 @@ const BYPASS_GOVERNANCE: HeaderName = HeaderName::from_static("x-amz-bypass-gove
 /// Conditions on the target of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum WriteCondition {
+    /// Whatever is there.
     #[default]
     None,
     /// `If-None-Match: *`: create only.
@@ -44,31 +45,44 @@ pub enum WriteCondition {
 /// Conditions on what is read, or copied from.
 #[derive(Clone, Debug, Default)]
 pub struct ReadConditions {
+    /// Only this.
     pub if_match: Option<ETag>,
+    /// Only another.
     pub if_none_match: Option<ETag>,
+    /// Only what was stored later.
     pub if_modified_since: Option<SystemTime>,
+    /// Only what was not stored later.
     pub if_unmodified_since: Option<SystemTime>,
 }
 
 /// Headers that describe the content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContentHeaders {
+    /// MIME type.
     pub content_type: Option<String>,
+    /// Such as `gzip`.
     pub content_encoding: Option<String>,
+    /// Such as `de-AT`.
     pub content_language: Option<String>,
+    /// What a browser does with it, and how it names it.
     pub content_disposition: Option<String>,
+    /// How long others may keep it.
     pub cache_control: Option<String>,
     /// Kept as text: stores pass garbage through.
     pub expires: Option<String>,
+    /// A web site sends whoever asks there.
     pub website_redirect: Option<String>,
 }
 
 /// User metadata: lower-case names without `x-amz-meta-`, values as on the wire (decoded to UTF-8 where valid).
 pub type Metadata = BTreeMap<String, String>;
 
+/// How firmly a version is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetentionMode {
+    /// Who has the permission may shorten it.
     Governance,
+    /// Nobody may.
     Compliance,
 }
 
@@ -130,7 +144,9 @@ pub struct ObjectHeaders {
     pub sse_kms_key_id: Option<String>,
     /// Algorithm in lower case (`crc64nvme`) → base64 value, composite ones with their `-N`.
     pub checksums: BTreeMap<String, String>,
+    /// `COMPOSITE` or `FULL_OBJECT`.
     pub checksum_type: Option<String>,
+    /// What most readers do not ask.
     pub facts: ObjectFacts,
 }
 
@@ -250,6 +266,7 @@ fn decode_metadata(headers: &HeaderMap) -> Metadata {
 }
 
 impl RetentionMode {
+    /// As the store spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Governance => "GOVERNANCE",
@@ -264,6 +281,7 @@ impl RetentionMode {
 }
 
 impl LockHeaders {
+    /// Nothing locks.
     pub fn is_empty(&self) -> bool {
         self.retention.is_none() && self.legal_hold.is_none()
     }

@@ -40,6 +40,7 @@ pub struct ListObjectsV2 {
     pub restore_status: bool,
 }
 
+/// An object in a listing.
 #[derive(Clone, Debug)]
 pub struct ListedObject {
     /// The key.
@@ -82,6 +83,7 @@ pub struct ListedRestore {
     pub expires: Option<SystemTime>,
 }
 
+/// Who owns or began something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// Its id.
@@ -90,6 +92,7 @@ pub struct Owner {
     pub display_name: String,
 }
 
+/// A page of objects.
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectsV2Output {
     /// In the order of their keys.
@@ -136,6 +139,7 @@ pub struct ListedVersion {
     pub object: Option<ListedVersionObject>,
 }
 
+/// What a version has that a delete marker has not.
 #[derive(Clone, Debug)]
 pub struct ListedVersionObject {
     /// Of its bytes.
@@ -146,6 +150,7 @@ pub struct ListedVersionObject {
     pub storage_class: Option<String>,
 }
 
+/// A page of versions.
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectVersionsOutput {
     /// In the order of their keys, newest first per key.

@@ -24,6 +24,7 @@ pub struct ListObjects {
     pub max_keys: Option<u32>,
 }
 
+/// A page of objects.
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectsOutput {
     /// In the order of their keys.

@@ -32,6 +32,7 @@ pub struct CreateMultipartUpload {
 /// Where the parts of an upload will come from: not every store can protect copied ones like others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PartOrigin {
+    /// All of them are sent.
     #[default]
     Sent,
     /// By [`super::UploadPartCopy`], at least one of them.
@@ -109,6 +110,7 @@ pub struct ListParts {
     pub max_parts: Option<u32>,
 }
 
+/// A page of parts.
 #[derive(Clone, Debug, Default)]
 pub struct ListPartsOutput {
     /// In the order of their numbers.
@@ -163,6 +165,7 @@ pub struct Upload {
     pub storage_class: Option<String>,
 }
 
+/// A page of uploads.
 #[derive(Clone, Debug, Default)]
 pub struct ListMultipartUploadsOutput {
     /// In the order of their keys.

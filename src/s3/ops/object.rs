@@ -40,6 +40,7 @@ pub struct GetObject {
     pub checksum_mode: bool,
 }
 
+/// An object on its way.
 pub struct GetObjectOutput {
     /// What the headers say of it.
     pub headers: ObjectHeaders,
@@ -132,6 +133,7 @@ pub struct DeleteObject {
     pub bypass_governance: bool,
 }
 
+/// What the store says of a removal.
 #[derive(Clone, Debug, Default)]
 pub struct Deleted {
     /// A delete marker was made, or was what was deleted.
@@ -175,6 +177,7 @@ pub struct DeletedObject {
     pub delete_marker_version: Option<VersionId>,
 }
 
+/// A key that was not deleted, and why.
 #[derive(Clone, Debug)]
 pub struct DeleteFailure {
     /// The key.
@@ -188,6 +191,7 @@ pub struct DeleteFailure {
 }
 
 impl PutObject {
+    /// Without conditions, metadata or anything else.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self {
             bucket: bucket.into(),

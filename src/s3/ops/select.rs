@@ -21,7 +21,9 @@ pub struct SelectObjectContent {
     pub key: String,
     /// At most 256 KB.
     pub expression: String,
+    /// What the object is.
     pub input: SelectInput,
+    /// What the records are to be.
     pub output: SelectOutput,
     /// Ask for [`SelectEvent::Progress`].
     pub progress: bool,
@@ -173,6 +175,7 @@ impl Operation for SelectObjectContent {
 pub enum SelectEvent {
     /// Bytes of the result; a record may begin in one event and end in the next.
     Records(Bytes),
+    /// How far the store is.
     Progress(ScanStats),
     /// Once, near the end.
     Stats(ScanStats),

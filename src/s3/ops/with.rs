@@ -22,6 +22,7 @@ use crate::s3::{Error, Operation, Result};
 /// ```
 #[derive(Clone)]
 pub struct With<O> {
+    /// What is sent.
     pub operation: O,
     headers: HeaderMap,
     query: Vec<(&'static str, String)>,
@@ -32,6 +33,7 @@ pub struct With<O> {
 pub struct CustomerKey(Secret);
 
 impl CustomerKey {
+    /// Of these bytes.
     pub fn new(key: &[u8; 32]) -> Self {
         Self(Secret::new(STANDARD.encode(key)))
     }
@@ -100,15 +102,20 @@ impl CustomerKeys {
 /// Who is granted what by the headers of a write; each a comma list of `id="…"`, `uri="…"`, `emailAddress="…"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
+    /// All of the others.
     pub full_control: Option<String>,
+    /// Of an object its bytes, of a bucket its listing.
     pub read: Option<String>,
+    /// The access control list.
     pub read_acp: Option<String>,
     /// Of a bucket.
     pub write: Option<String>,
+    /// The access control list.
     pub write_acp: Option<String>,
 }
 
 impl<O> With<O> {
+    /// Nothing goes with it yet.
     pub fn new(operation: O) -> Self {
         Self { operation, headers: HeaderMap::new(), query: Vec::new() }
     }
@@ -159,6 +166,7 @@ impl<O> With<O> {
         self.header("x-amz-mfa", &format!("{serial} {code}"))
     }
 
+    /// Grants of a new bucket or object, instead of a canned ACL.
     pub fn grants(mut self, grants: &Grants) -> Result<Self> {
         let fields = [
             ("full-control", &grants.full_control),

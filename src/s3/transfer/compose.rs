@@ -22,10 +22,14 @@ use crate::s3::{Body, Client, Error, ErrorKind, Limits, ObjectRef, Result};
 pub enum Piece {
     /// A range of exactly this object.
     Of {
+        /// Its bucket.
         bucket: String,
+        /// Which object.
         object: ObjectRef,
+        /// Which bytes of it.
         range: ByteRange,
     },
+    /// Bytes of ours.
     Bytes(Bytes),
 }
 

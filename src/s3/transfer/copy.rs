@@ -20,9 +20,13 @@ use crate::s3::{Client, ObjectRef, Result};
 /// Where a copy goes and what it is given.
 #[derive(Clone, Debug, Default)]
 pub struct CopyRequest {
+    /// Where the source is.
     pub source_bucket: String,
+    /// Where the copy goes.
     pub bucket: String,
+    /// The key of the copy.
     pub key: String,
+    /// Stores only where this holds: `PreconditionFailed` else.
     pub condition: WriteCondition,
     /// `Some` gives the copy these headers, metadata, tags and lock; `None` carries those of the source over, its
     /// lock and storage class included. With `Some`, tags of `None` still carry the source's tags.

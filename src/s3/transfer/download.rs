@@ -15,6 +15,7 @@ const BREAKS_MAX: u32 = 5;
 
 /// Takes the bytes of a download, in any order, each byte once.
 pub trait Sink: Sync {
+    /// Takes `bytes`, which begin at `offset` of the object.
     fn write_at(&self, offset: u64, bytes: &Bytes) -> std::io::Result<()>;
 }
 

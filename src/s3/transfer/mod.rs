@@ -5,6 +5,8 @@
 //! is the life of one multipart upload: begun, filled, completed once, or aborted. What is read is pinned by its
 //! ETag, so that two versions never mix.
 
+#![warn(missing_docs)]
+
 mod assembly;
 mod compose;
 mod copy;

@@ -22,14 +22,19 @@ const READ_BYTES: u64 = 1 << 20;
 /// Where an upload goes and what the object is given beside its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
+    /// The bucket.
     pub bucket: String,
+    /// The key of the object.
     pub key: String,
+    /// Stores only where this holds: `PreconditionFailed` else.
     pub condition: WriteCondition,
+    /// What it is given beside its bytes.
     pub object: NewObject,
 }
 
 /// What to upload.
 pub enum UploadSource {
+    /// From memory.
     Bytes(Bytes),
     /// All of it, as it is when the upload starts: a file that changes meanwhile is an error.
     File(Arc<File>),

@@ -8,7 +8,9 @@ use crate::s3::{Client, Error, ErrorKind, Operation, Result};
 /// How often to look, and how long to wait between two looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
+    /// Between two looks.
     pub delay: Duration,
+    /// Looks in all.
     pub attempts: u32,
 }
 
@@ -31,10 +33,12 @@ pub async fn bucket_is_there(client: &Client, bucket: &str) -> Result<bool> {
     Ok(look(client, &HeadBucket { bucket: bucket.to_owned() }).await? == Seen::There)
 }
 
+/// Looks until the bucket is there, ours or not; `TimedOut` when patience ends.
 pub async fn until_bucket_is_there(client: &Client, bucket: &str, patience: Patience) -> Result<()> {
     until(client, &HeadBucket { bucket: bucket.to_owned() }, Seen::There, patience).await
 }
 
+/// Looks until the bucket is gone; `TimedOut` when patience ends.
 pub async fn until_bucket_is_gone(client: &Client, bucket: &str, patience: Patience) -> Result<()> {
     until(client, &HeadBucket { bucket: bucket.to_owned() }, Seen::Gone, patience).await
 }
@@ -44,6 +48,7 @@ pub async fn until_object_is_there(client: &Client, head: &HeadObject, patience:
     until(client, head, Seen::There, patience).await
 }
 
+/// Looks until the object is gone; `TimedOut` when patience ends.
 pub async fn until_object_is_gone(client: &Client, head: &HeadObject, patience: Patience) -> Result<()> {
     until(client, head, Seen::Gone, patience).await
 }
