@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfs::embedded;
-use holdfs::embedded::faults::{Action, Rule};
+use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::s3::ops::ListMultipartUploads;
 
 use super::commands::{Ran, holdfs, holdfs_with, json, lines, path};
@@ -20,9 +20,13 @@ fn start(store: &Store, arguments: &[&str]) -> Child {
 }
 
 fn interrupt(child: &Child) {
+    send(child, libc::SIGINT);
+}
+
+fn send(child: &Child, signal: i32) {
     let pid = i32::try_from(child.id()).unwrap();
     // SAFETY: takes plain numbers; the child has not been waited for, so its id is its own.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
 /// What it did, once it has ended by itself in time.
@@ -223,4 +227,59 @@ fn a_command_that_waits_for_its_input_can_be_interrupted() {
         drop(pipe);
     }
     assert_eq!(bucket.keys(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_a_store_does_not_take_is_given_up_on_request() {
+    let store = Store::embedded(embedded::Options::default());
+    let bucket = Bucket::new(&store);
+    store
+        .server
+        .as_ref()
+        .unwrap()
+        .faults()
+        .add(Rule::new(Action::Silence { when: When::Before }).on("UploadPart"));
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["1", "2"] {
+        std::fs::write(folder.path().join(name), noise(6, 20 << 20)).unwrap();
+    }
+    let child = start(&store, &["object", "put", "-r", folder.path().to_str().unwrap(), &bucket.name]);
+    until("two uploads in parts", || uploads(&bucket) == 2);
+    send(&child, libc::SIGTERM);
+    let ran = end(child, Duration::from_secs(8));
+    assert!(ran.status == 1 && ran.err.contains("Interrupted. 0 uploaded, 2 failed"), "{}", ran.err);
+    assert_eq!((uploads(&bucket), bucket.keys().len()), (0, 0));
+}
+
+#[test]
+fn what_would_fail_for_every_key_ends_the_rest() {
+    let store = Store::embedded(embedded::Options::default());
+    let bucket = Bucket::new(&store);
+    for number in 0..60 {
+        bucket.put(&format!("d/{number:02}"), "x");
+    }
+    let refusal = |status, code: &str| Action::Status {
+        status,
+        code: code.to_owned(),
+        headers: Vec::new(),
+        when: When::Before,
+    };
+    let faults = store.server.as_ref().unwrap().faults();
+    let folder = tempfile::tempdir().unwrap();
+    let get = |to: &str| {
+        let to = folder.path().join(to);
+        let ran = end(
+            start(&store, &["object", "get", "-r", "--json", &bucket.name, to.to_str().unwrap()]),
+            Duration::from_secs(60),
+        );
+        let told = lines(&ran.out).pop().unwrap()["summary"]["failed"].as_u64().unwrap();
+        (ran.status, told)
+    };
+    let denied = faults.add(Rule::new(refusal(403, "AccessDenied")).on("GetObject").times(5));
+    assert_eq!(get("denied"), (1, 5), "the others go on");
+    assert_eq!(faults.fired(denied), 5);
+    faults.add(Rule::new(refusal(403, "InvalidAccessKeyId")).on("GetObject"));
+    let (status, failed) = get("stranger");
+    assert_eq!(status, 3);
+    assert!((1..30).contains(&failed), "{failed} keys were tried although none could succeed");
 }
