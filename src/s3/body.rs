@@ -4,6 +4,8 @@
 //! socket gave. A reply's stream knows how many bytes it owes: one that ends early, stalls or fails yields an
 //! error, and one whose checksum is known is verified at its end, so a silent end is always a whole body.
 
+#![warn(missing_docs)]
+
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,10 +21,13 @@ use super::{Error, ErrorKind};
 /// What a request carries. Every kind can be sent again by a retry.
 #[derive(Clone)]
 pub enum Body {
+    /// Nothing.
     Empty,
+    /// In memory.
     Bytes(Bytes),
     /// Sent one after the other without being copied together.
     Segments(Arc<[Bytes]>),
+    /// Read again by every attempt.
     Source(Arc<dyn BodySource>),
 }
 
@@ -30,6 +35,7 @@ pub enum Body {
 pub trait BodySource: Send + Sync {
     /// Bytes that [`BodySource::open`] will yield.
     fn len(&self) -> u64;
+    /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -47,6 +53,7 @@ impl Body {
             Self::Source(source) => source.len(),
         }
     }
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

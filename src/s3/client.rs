@@ -1,6 +1,8 @@
 //! `Client::send`: encode, sign, transport, judge, retry, decode. What all clones of a client share is here; what
 //! one operation goes through is in `exchange`.
 
+#![warn(missing_docs)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -68,6 +70,7 @@ pub(super) struct Counters {
 pub struct Stats {
     /// Attempts included.
     pub requests: u64,
+    /// Attempts after the first.
     pub retries: u64,
     /// Replies that asked to slow down.
     pub throttled: u64,
@@ -272,6 +275,7 @@ impl Client {
         Ok(PostForm { url, fields })
     }
 
+    /// What it and its clones have done so far.
     pub fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.shared.counters;
@@ -283,6 +287,7 @@ impl Client {
             bytes_received: read(&counters.bytes_received),
         }
     }
+    /// What the store accepts.
     pub fn limits(&self) -> &Limits {
         &self.shared.config.limits
     }

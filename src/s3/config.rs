@@ -1,5 +1,7 @@
 //! What a client is made of.
 
+#![warn(missing_docs)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,24 +19,35 @@ pub struct Config {
     pub endpoint: Option<String>,
     /// `None`: found out from the endpoint's name or from the store's own replies.
     pub region: Option<String>,
+    /// Where the name of the bucket goes.
     pub style: Style,
+    /// Which of AWS's own addresses are used.
     pub aws_address: AwsAddress,
+    /// Where keys come from.
     pub credentials: Provider,
     /// IBM: the instance that buckets are made in and listed of.
     pub service_instance_id: Option<String>,
     /// A bundle in PEM that is trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
+    /// Whether the server's certificate must be good.
     pub verification: Verification,
     /// Shown to servers that ask who connects.
     pub client_certificate: Option<ClientCertificate>,
+    /// By way of whom the store is reached.
     pub proxy: Proxy,
+    /// How long to wait for what.
     pub deadlines: Deadlines,
     /// Idle connections kept per host.
     pub pool_size: usize,
+    /// What requests say of who sends them.
     pub user_agent: String,
+    /// Whether the signature covers the bytes of a body.
     pub payload_signing: PayloadSigning,
+    /// How uploads prove that they arrived whole.
     pub checksum_mode: ChecksumMode,
+    /// What the store accepts.
     pub limits: Limits,
+    /// What time it is.
     pub clock: Clock,
 }
 
@@ -44,7 +57,9 @@ pub enum Style {
     /// Virtual hosts on AWS and its like, paths elsewhere and wherever the name does not fit into a host name.
     #[default]
     Auto,
+    /// In the path: `host/bucket/key`.
     Path,
+    /// In the host: `bucket.host/key`.
     Virtual,
 }
 
@@ -107,6 +122,7 @@ impl AwsAddress {
 /// Whether the server's certificate must be good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
+    /// It must be signed by an authority that is trusted, for this host.
     #[default]
     Full,
     /// Any certificate is taken: for experiments only, and whoever sets it must say so at every start.
@@ -116,20 +132,25 @@ pub enum Verification {
 /// A certificate of ours, with all between it and its authority, and its key; both in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
+    /// PEM.
     pub certificate_file: PathBuf,
     /// Not encrypted.
     pub key_file: PathBuf,
 }
 
+/// By way of whom the store is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Proxy {
     /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case.
     #[default]
     Environment,
+    /// Straight.
     None,
+    /// `http://[user:password@]host:port`; TLS goes through by CONNECT.
     Url(String),
 }
 
+/// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// Name resolution, TCP and TLS together.
@@ -159,6 +180,7 @@ pub enum PayloadSigning {
     /// Over plain HTTP yes; over TLS, which guards them already, no.
     #[default]
     Auto,
+    /// Everywhere.
     Always,
     /// Over TLS and over plain HTTP no.
     Never,
@@ -174,11 +196,14 @@ pub enum ChecksumMode {
     Trailer,
     /// CRC-64/NVME, always ahead of the bytes.
     Header,
+    /// Content-MD5, ahead of the bytes.
     ContentMd5,
+    /// Only where S3 insists.
     None,
 }
 
 impl Config {
+    /// AWS, with these keys and the defaults.
     pub fn new(credentials: Provider) -> Self {
         Self {
             endpoint: None,

@@ -4,6 +4,8 @@
 //! status, and a 404 means "absent" only when an S3 server says so in its own words: an error page of a proxy
 //! never does (see [`Asked`]).
 
+#![warn(missing_docs)]
+
 use std::fmt;
 
 use quick_xml::Reader;
@@ -14,8 +16,11 @@ use quick_xml::events::Event;
 pub enum ErrorKind {
     /// 404 on an object: the store's own word that the key is absent.
     NoSuchKey,
+    /// The bucket is absent.
     NoSuchBucket,
+    /// The version is absent.
     NoSuchVersion,
+    /// The upload is absent: completed, aborted or never begun.
     NoSuchUpload,
     /// A configuration document or tag set that was never put.
     NoSuchSetting,
@@ -31,7 +36,9 @@ pub enum ErrorKind {
     PreconditionFailed,
     /// 409 ConditionalRequestConflict, OperationAborted: read the state again, then decide.
     Conflict,
+    /// There is a bucket of this name, ours or not.
     BucketExists,
+    /// It has objects, versions, delete markers or uploads.
     BucketNotEmpty,
     /// 416.
     InvalidRange,
@@ -47,7 +54,9 @@ pub enum ErrorKind {
     Invalid,
     /// EntityTooLarge.
     TooLarge,
+    /// Beyond the bytes that a key may have.
     KeyTooLong,
+    /// Beyond the bytes that user metadata may have.
     MetadataTooLarge,
     /// Over a quota of the store (507 and kin).
     Quota,
@@ -55,6 +64,7 @@ pub enum ErrorKind {
     Throttled,
     /// 5xx, refused or cut connections, until the deadline.
     Unavailable,
+    /// No answer, or no byte of one, in time.
     TimedOut,
     /// Wrong length, wrong checksum, torn or malformed reply, until the deadline.
     Corrupt,
@@ -114,6 +124,7 @@ impl Error {
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
     }
+    /// What can be done about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -275,9 +286,13 @@ fn is_bidi_control(char: char) -> bool {
 /// What a request named: decides what a 404 without a code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
+    /// Nothing but the service.
     Service,
+    /// A bucket.
     Bucket,
+    /// An object.
     Key,
+    /// A version of an object.
     Version,
     /// A sub-resource that may not have been put (`?tagging`, `?lifecycle`).
     Setting,
@@ -418,9 +433,13 @@ fn absent(asked: Asked) -> ErrorKind {
 /// What an error document says. Nothing else of it is kept: `StringToSign` and its like must reach no log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document {
+    /// The word of the store, such as `NoSuchKey`.
     pub code: String,
+    /// What it says to people.
     pub message: String,
+    /// The number of the request.
     pub request_id: String,
+    /// Which of its hosts answered.
     pub host_id: String,
     /// The region that the bucket is in, in redirects and malformed authorizations.
     pub region: String,

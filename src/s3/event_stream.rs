@@ -7,6 +7,8 @@
 //!
 //! All numbers are big-endian. Lengths are believed once their checksum fits, and bounded even then.
 
+#![warn(missing_docs)]
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Error, Result};
@@ -22,10 +24,12 @@ const HEADERS_BYTES_MAX: usize = 128 << 10;
 pub struct Frame {
     /// Values that are text; the other types are read and dropped, since S3 sends none.
     pub headers: Vec<(String, String)>,
+    /// What the message carries.
     pub payload: Bytes,
 }
 
 impl Frame {
+    /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -38,6 +42,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// Takes what has come.
     pub fn push(&mut self, piece: &[u8]) {
         self.buffer.extend_from_slice(piece);
     }

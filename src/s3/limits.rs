@@ -1,6 +1,8 @@
 //! What a store accepts. The default is AWS; tests scale it down so that the paths for huge objects run on small
 //! ones.
 
+#![warn(missing_docs)]
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -11,6 +13,7 @@ const TIB: u64 = 1 << 40;
 pub struct Limits {
     /// Bytes of every part of an upload but the last.
     pub part_bytes_min: u64,
+    /// Bytes of every part.
     pub part_bytes_max: u64,
     /// Parts of one upload; they are numbered from 1.
     pub parts_max: u32,
@@ -18,6 +21,7 @@ pub struct Limits {
     pub put_bytes_max: u64,
     /// Bytes of one CopyObject and of one UploadPartCopy.
     pub copy_bytes_max: u64,
+    /// Bytes of one object, however it is uploaded.
     pub object_bytes_max: u64,
     /// Bytes of a key in UTF-8.
     pub key_bytes_max: usize,

@@ -1,5 +1,7 @@
 //! How an object is named: always with its version.
 
+#![warn(missing_docs)]
+
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,6 +39,7 @@ impl VersionId {
 pub struct ObjectRef {
     /// The whole key in the bucket, prefix of the mount included.
     pub key: Arc<str>,
+    /// Which bytes it has.
     pub etag: ETag,
     /// To the second from HEAD and GET, to the millisecond from some listings.
     pub last_modified: SystemTime,

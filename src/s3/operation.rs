@@ -1,5 +1,7 @@
 //! A verb of S3 as data.
 
+#![warn(missing_docs)]
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
@@ -7,12 +9,17 @@ use super::{Body, ByteStream, Error};
 
 /// What a verb wants sent, before endpoint, style, checksum and signature are decided.
 pub struct Request {
+    /// HTTP method.
     pub method: Method,
+    /// `None` asks the service itself.
     pub bucket: Option<String>,
+    /// Percent-encoded when it is sent, not here.
     pub key: Option<String>,
     /// Names and values unencoded; a sub-resource has an empty value.
     pub query: Vec<(&'static str, String)>,
+    /// Besides those of signature, checksum and transport.
     pub headers: HeaderMap,
+    /// What it carries.
     pub body: Body,
     /// Needs Content-MD5 or a checksum (s3-client 2.7).
     pub needs_checksum: bool,
@@ -20,11 +27,15 @@ pub struct Request {
 
 /// A successful reply (2xx that is not an error in disguise).
 pub struct Reply {
+    /// 2xx.
     pub status: StatusCode,
+    /// All of them.
     pub headers: HeaderMap,
+    /// What it carries.
     pub body: ReplyBody,
 }
 
+/// The body of a reply.
 pub enum ReplyBody {
     /// Read to its end, within the limit of the operation.
     Collected(Bytes),
@@ -56,22 +67,27 @@ pub enum Payload {
 
 /// One S3 operation: request in, typed output out.
 pub trait Operation: Sync {
+    /// What a good reply means.
     type Output: Send;
     /// The S3 API action, such as `GetObject`.
     const NAME: &'static str;
     /// The body of a good reply is object data.
     const STREAMED: bool = false;
 
+    /// What is sent; `Invalid` for what cannot be.
     fn encode(&self) -> Result<Request, Error>;
+    /// What its body is.
     fn payload(&self) -> Payload {
         Payload::Document
     }
+    /// What a good reply means; `Corrupt` where it makes no sense.
     fn decode(&self, reply: Reply) -> Result<Self::Output, Error>;
     /// The output that a refusal of the store amounts to, such as an empty set for NoSuchTagSet; `None` passes the
     /// error on. Asked once the verdict is final.
     fn recover(&self, _error: &Error) -> Option<Self::Output> {
         None
     }
+    /// Whether it may be sent again after a lost answer.
     fn replay(&self) -> Replay {
         Replay::Idempotent
     }

@@ -1,6 +1,8 @@
 //! Forms with which a browser that has no keys uploads one object.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>
 
+#![warn(missing_docs)]
+
 use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
@@ -13,6 +15,7 @@ use crate::base::{digest, timestamp};
 /// What a form may upload, and until when.
 #[derive(Clone, Debug)]
 pub struct PostPolicy {
+    /// The bucket.
     pub bucket: String,
     expires: SystemTime,
     key: Option<Condition>,

@@ -58,20 +58,24 @@ pub const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Grantee {
+    /// Somebody with an account.
     User {
         /// Empty where a store has but one user and does not name it.
         #[serde(rename = "ID")]
         id: String,
+        /// For people; often empty.
         #[serde(rename = "DisplayName", skip_serializing_if = "Option::is_none")]
         display_name: Option<String>,
     },
     /// Such as [`ALL_USERS`].
     Group {
+        /// Which group.
         #[serde(rename = "URI")]
         uri: String,
     },
     /// Understood in requests only.
     Email {
+        /// Of an account.
         #[serde(rename = "EmailAddress")]
         address: String,
     },

@@ -20,6 +20,7 @@ const TRANSITION_MINIMUM: HeaderName =
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lifecycle {
+    /// In any order; all that match an object apply.
     #[serde(rename = "Rule")]
     pub rules: Vec<LifecycleRule>,
     /// Travels in a header; stores other than AWS do not have it.

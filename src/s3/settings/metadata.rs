@@ -154,9 +154,13 @@ fn with_document(
 macro_rules! sends {
     ($($(#[$meta:meta])* $name:ident($field:ident: $document:ty) = $method:ident $subresource:literal, $root:literal;)*) => {$(
         $(#[$meta])*
+        #[doc = ""]
+        #[doc = "Sends the document to the bucket."]
         #[derive(Clone, Debug)]
         pub struct $name {
+            /// The bucket.
             pub bucket: String,
+            /// The document.
             pub $field: $document,
         }
 

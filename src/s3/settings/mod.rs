@@ -3,6 +3,8 @@
 //! a new file here and touches nothing else. Documents of which a bucket has several, told apart by an id, are
 //! [`NamedSetting`]s with four verbs of their own.
 
+#![warn(missing_docs)]
+
 use std::marker::PhantomData;
 
 use bytes::Bytes;
@@ -62,12 +64,14 @@ pub trait Setting: Sized + Send + Sync + 'static {
     const SUBRESOURCE: &'static str;
     /// The S3 API actions, such as `GetBucketVersioning`.
     const GET: &'static str;
+    /// Such as `PutBucketVersioning`.
     const PUT: &'static str;
     /// Codes by which a store says that the document was never put.
     const ABSENT: &'static [&'static str];
 
     /// The request body.
     fn encode(&self) -> Result<Bytes>;
+    /// From a reply.
     fn decode(document: &[u8]) -> Result<Self>;
 
     /// What of it travels in headers of the request.
@@ -94,6 +98,7 @@ pub struct GetSetting<S> {
     document: PhantomData<S>,
 }
 
+/// Replaces the document.
 #[derive(Clone, Debug)]
 pub struct PutSetting<S> {
     /// The bucket.
@@ -111,12 +116,14 @@ pub struct DeleteSetting<S> {
 }
 
 impl<S> GetSetting<S> {
+    /// Of this bucket.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), document: PhantomData }
     }
 }
 
 impl<S> DeleteSetting<S> {
+    /// Of this bucket.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), document: PhantomData }
     }

@@ -21,21 +21,27 @@ pub trait NamedSetting: Sized + Send + Sync + 'static {
     const SUBRESOURCE: &'static str;
     /// The S3 API actions, such as `GetBucketInventoryConfiguration`.
     const GET: &'static str;
+    /// Such as `PutBucketInventoryConfiguration`.
     const PUT: &'static str;
+    /// Such as `DeleteBucketInventoryConfiguration`.
     const DELETE: &'static str;
+    /// Such as `ListBucketInventoryConfigurations`.
     const LIST: &'static str;
 
     /// Up to 64 letters, digits, `-`, `_` and `.`.
     fn id(&self) -> &str;
     /// The request body.
     fn encode(&self) -> Result<Bytes>;
+    /// From a reply.
     fn decode(document: &[u8]) -> Result<Self>;
+    /// From a page of a listing.
     fn decode_page(document: &[u8]) -> Result<NamedPage<Self>>;
 }
 
 /// Up to 100 of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedPage<S> {
+    /// In the order of their ids.
     pub documents: Vec<S>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,
@@ -60,6 +66,7 @@ pub struct PutNamed<S> {
     pub document: S,
 }
 
+/// Removes the document of this id.
 #[derive(Clone, Debug)]
 pub struct DeleteNamed<S> {
     /// The bucket.
@@ -80,18 +87,21 @@ pub struct ListNamed<S> {
 }
 
 impl<S> GetNamed<S> {
+    /// The one of this id.
     pub fn new(bucket: impl Into<String>, id: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), id: id.into(), document: PhantomData }
     }
 }
 
 impl<S> DeleteNamed<S> {
+    /// The one of this id.
     pub fn new(bucket: impl Into<String>, id: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), id: id.into(), document: PhantomData }
     }
 }
 
 impl<S> ListNamed<S> {
+    /// From the first.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), continuation_token: None, document: PhantomData }
     }

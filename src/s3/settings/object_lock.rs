@@ -9,24 +9,31 @@ use crate::s3::document::{self, document};
 use crate::s3::ops::{RetentionMode, parse_mode};
 use crate::s3::{Error, Result};
 
+/// Whether objects can be locked, and what locks new ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct ObjectLockConfiguration {
+    /// Once enabled it stays so.
     pub enabled: bool,
+    /// What new objects are given that are not told otherwise.
     pub default_retention: Option<DefaultRetention>,
 }
 
+/// How new objects are locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefaultRetention {
     /// How firmly.
     pub mode: RetentionMode,
+    /// For how long.
     pub period: RetentionPeriod,
 }
 
 /// At most 36,500 days or 100 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetentionPeriod {
+    /// At least one.
     Days(u32),
+    /// At least one.
     Years(u32),
 }
 

@@ -20,6 +20,7 @@ pub struct GetVerbatim<S> {
     setting: PhantomData<S>,
 }
 
+/// Replaces the document by this text.
 #[derive(Clone, Debug)]
 pub struct PutVerbatim<S> {
     /// The bucket.
@@ -39,6 +40,7 @@ pub struct GetNamedVerbatim<S> {
     setting: PhantomData<S>,
 }
 
+/// Replaces the document of this id by this text.
 #[derive(Clone, Debug)]
 pub struct PutNamedVerbatim<S> {
     /// The bucket.
@@ -51,24 +53,28 @@ pub struct PutNamedVerbatim<S> {
 }
 
 impl<S> GetVerbatim<S> {
+    /// Of this bucket.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), setting: PhantomData }
     }
 }
 
 impl<S> PutVerbatim<S> {
+    /// Of this bucket.
     pub fn new(bucket: impl Into<String>, document: impl Into<Bytes>) -> Self {
         Self { bucket: bucket.into(), document: document.into(), setting: PhantomData }
     }
 }
 
 impl<S> GetNamedVerbatim<S> {
+    /// The one of this id.
     pub fn new(bucket: impl Into<String>, id: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), id: id.into(), setting: PhantomData }
     }
 }
 
 impl<S> PutNamedVerbatim<S> {
+    /// The one of this id.
     pub fn new(bucket: impl Into<String>, id: impl Into<String>, document: impl Into<Bytes>) -> Self {
         Self { bucket: bucket.into(), id: id.into(), document: document.into(), setting: PhantomData }
     }

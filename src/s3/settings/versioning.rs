@@ -28,13 +28,16 @@ pub struct Versioning {
 }
 
 impl Versioning {
+    /// Nothing but this status.
     pub fn of(status: VersioningStatus) -> Self {
         Self { status: Some(status), ..Self::default() }
     }
 }
 
+/// Whether new objects have versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VersioningStatus {
+    /// Every write makes a version.
     Enabled,
     /// New objects get the version `null`; older versions stay.
     Suspended,

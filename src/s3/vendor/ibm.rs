@@ -88,17 +88,22 @@ pub struct ListLegalHolds {
 /// What keeps an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionState {
+    /// When the object was stored.
     pub created: Option<SystemTime>,
+    /// In any order.
     pub holds: Vec<Hold>,
     /// Seconds; -1 without end, -2 for ever.
     pub period_seconds: Option<i64>,
+    /// Until when it is kept.
     pub expires: Option<SystemTime>,
 }
 
+/// A legal hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Its id.
     pub id: String,
+    /// When it was put on.
     pub since: Option<SystemTime>,
 }
 
@@ -109,15 +114,18 @@ pub struct ExtendObjectRetention {
     pub bucket: String,
     /// The key of the object.
     pub key: String,
+    /// How much longer.
     pub extension: Extension,
 }
 
+/// How much longer an object is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extension {
     /// Seconds more than the present period.
     Additional(u64),
     /// Seconds from now.
     FromNow(u64),
+    /// Until then.
     Until(SystemTime),
     /// A new period in seconds from the creation of the object; -1 without end.
     Period(i64),
@@ -130,10 +138,14 @@ pub struct GetBucketAspera {
     pub bucket: String,
 }
 
+/// Keys and place of high-speed transfer.
 #[derive(Clone, Debug)]
 pub struct AsperaConnection {
+    /// Id of the key.
     pub access_key: String,
+    /// The key.
     pub secret: Secret,
+    /// URL.
     pub endpoint: String,
 }
 
@@ -173,6 +185,7 @@ document! {
 }
 
 impl ExtendedBuckets {
+    /// Those of the page.
     pub fn buckets(&self) -> &[ExtendedBucket] {
         self.list.as_ref().map_or(&[], |list| &list.buckets)
     }
@@ -196,6 +209,7 @@ pub struct ListBucketReplicationFailures {
     pub continuation_token: Option<String>,
     /// Entries of a page; stores give 1,000 at most.
     pub max_keys: Option<u32>,
+    /// Only what was tried before for the first time.
     pub first_attempted_before: Option<SystemTime>,
 }
 
@@ -231,6 +245,7 @@ pub struct PutBucketReplicationReattempt {
 pub enum NewRetention {
     /// Seconds; -1 without end, -2 for ever.
     Period(i64),
+    /// Until then.
     Until(SystemTime),
 }
 

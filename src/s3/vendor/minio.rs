@@ -27,6 +27,7 @@ pub struct ListenNotification {
     pub bucket: Option<String>,
     /// Only keys that begin so.
     pub prefix: String,
+    /// Only keys that end so.
     pub suffix: String,
     /// Such as `s3:ObjectCreated:*`; none means created, removed and accessed.
     pub events: Vec<String>,
@@ -67,6 +68,7 @@ impl Operation for ListenNotification {
 pub struct EventRecord {
     /// Such as `s3:ObjectCreated:Put`.
     pub name: String,
+    /// When it happened.
     pub time: Option<SystemTime>,
     /// The bucket.
     pub bucket: String,
@@ -164,6 +166,7 @@ pub struct PromptObject {
     pub key: String,
     /// `None` means the current version.
     pub version: Option<VersionId>,
+    /// What to ask.
     pub prompt: String,
     /// Which function of the server answers; empty for its usual one.
     pub lambda_arn: String,
