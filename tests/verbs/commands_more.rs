@@ -209,7 +209,7 @@ fn records_are_selected_in_csv_and_in_json() {
         holdfs(&[&["object", "select", &key, expression, "--delimiter", ";"], more].concat())
     };
     let csv = select(&[]);
-    if !holds_or_lacks("SelectObjectContent", &csv.out.as_str(), &"Ada\n") {
+    if !holds_or_lacks("SelectObjectContent: by the command", &csv.out.as_str(), &"Ada\n") {
         return;
     }
     csv.ok();

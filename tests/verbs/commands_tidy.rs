@@ -200,7 +200,7 @@ fn events_are_lines_of_json_until_an_interrupt() {
     if child.try_wait().unwrap().is_some() {
         let ran = end(child, Duration::from_secs(1));
         assert!(json(ran.err.trim_end())["error"]["message"].is_string());
-        holds_or_lacks("ListenNotification", &ran.status, &0);
+        holds_or_lacks("ListenNotification: by the command", &ran.status, &0);
         return;
     }
     bucket.put("a.jpg", "x");
