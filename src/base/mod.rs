@@ -3,6 +3,8 @@
 pub mod budget;
 pub mod buffer;
 pub mod clock;
+#[cfg(test)]
+pub mod corpus;
 pub mod digest;
 pub mod disk;
 pub mod errno;

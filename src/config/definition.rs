@@ -120,6 +120,16 @@ pub static DEFINITIONS: &[Definition] = &[
         set: store!(ca_file, some_path),
     },
     Definition {
+        name: "bucket-owner",
+        group: Group::Store,
+        value: Some("ACCOUNT"),
+        also: &[],
+        default: "any",
+        help: "The account that the bucket must belong to, 12 digits on AWS: requests about the buckets of others are \
+               refused by the store",
+        set: store!(bucket_owner, some_text),
+    },
+    Definition {
         name: "read-only",
         group: Group::Mount,
         value: None,

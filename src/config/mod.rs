@@ -34,6 +34,7 @@ pub struct StoreOptions {
     pub anonymous: bool,
     pub address_style: Style,
     pub ca_file: Option<PathBuf>,
+    pub bucket_owner: Option<String>,
 }
 
 /// Everything that can be chosen.
@@ -110,6 +111,7 @@ impl StoreOptions {
             region: self.region.clone(),
             style: self.address_style,
             ca_file: self.ca_file.clone(),
+            expected_bucket_owner: self.bucket_owner.clone(),
             ..s3::Config::new(credentials)
         }
         .with_profile(&Environment::process(), self.profile.as_deref())

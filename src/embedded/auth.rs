@@ -54,6 +54,11 @@ impl Keys {
         session
     }
 
+    /// A session token, which goes with the one pair.
+    pub fn check_token(&self, token: &str) -> S3Result<()> {
+        super::token::check(&self.own, token)
+    }
+
     /// The session that has this access key; `None` for the one pair.
     pub fn session(&self, access_key: &str) -> Option<Session> {
         let sessions = self.sessions.lock();

@@ -95,6 +95,16 @@ pub enum When {
     After,
 }
 
+/// What stores make of the quotes around an ETag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EtagSpelling {
+    /// `W/"…"`.
+    Weak,
+    /// Without quotes.
+    Bare,
+}
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
@@ -130,6 +140,14 @@ pub enum Action {
     ReplaceBody { body: String },
     /// Sets or, with no value, removes headers of the reply. `content-length` may lie.
     Headers { set: Vec<(String, Option<String>)> },
+    /// Sends a header of the reply once more, with another value.
+    RepeatHeader { name: String, value: String },
+    /// How ETags are spelled in the headers of replies.
+    Etags { spelling: EtagSpelling },
+    /// Refuses with this status and code a body in `aws-chunked` coding, or any with a checksum of its own.
+    RefuseChecksums { status: u16, code: String, chunked_only: bool },
+    /// Answers for `key/` where there is no `key`.
+    TakeMarkers,
     /// Takes the Range header for unsaid: 200 and the whole object.
     IgnoreRange,
     /// Takes If-Match and its kin for unsaid.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
 use s3s::service::S3Service;
 use s3s::{S3Error, S3ErrorCode, StdError};
@@ -18,7 +18,7 @@ use super::api::{
     Document, Form, Ignored, Required, Status, Written, check_document, token_after, wrong_region,
 };
 use super::body::{Dropped, Reply, Upload};
-use super::faults::{Action, Faults, When};
+use super::faults::{Action, EtagSpelling, Faults, When};
 use super::log::{Log, Record};
 use super::operation::{self, Query, Target};
 use super::storage::refusal::Refusal;
@@ -65,7 +65,12 @@ impl Front {
         tokio::time::sleep(self.latency + story.delay()).await;
         let uri = request.uri().clone();
         let expects = request.headers().contains_key(header::EXPECT);
-        let mut answer = match story.verdict(When::Before, &uri).await? {
+        let empty = request.body().is_end_stream();
+        let before = match story.refusal(request.headers()) {
+            None => story.verdict(When::Before, &uri).await?,
+            refusal => refusal,
+        };
+        let mut answer = match before {
             Some(answer) => answer,
             None => self.serve(request, &story).await?,
         };
@@ -74,7 +79,7 @@ impl Front {
         }
         story.dress(&mut answer);
         // A body that was held back is not taken any more: what comes next on this connection could be either.
-        if expects && answer.status().as_u16() >= 300 {
+        if expects && (empty || answer.status().as_u16() >= 300) {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let error = error_code(&answer);
@@ -202,7 +207,23 @@ impl Story {
         Ignored {
             conditions: self.actions().any(|action| *action == Action::IgnoreConditions),
             range: self.actions().any(|action| *action == Action::IgnoreRange),
+            last_slash: self.actions().any(|action| *action == Action::TakeMarkers),
         }
+    }
+
+    /// What a store answers that does not know the checksums of today.
+    fn refusal(&self, headers: &HeaderMap) -> Option<Answer> {
+        let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let chunked = of("x-amz-content-sha256").starts_with("STREAMING-");
+        let checked = headers.keys().any(|name| {
+            name.as_str().starts_with("x-amz-checksum-") && name.as_str() != "x-amz-checksum-mode"
+        });
+        self.actions().find_map(|action| match action {
+            Action::RefuseChecksums { status, code, chunked_only } if chunked || checked && !chunked_only => {
+                Some(error_answer(*status, code, 0, &[]))
+            }
+            _ => None,
+        })
     }
 
     /// The answer that a fault gives in the server's stead, at this point of the request.
@@ -244,6 +265,8 @@ impl Story {
                         .iter()
                         .for_each(|(name, value)| change(answer.headers_mut(), name, value.as_deref()));
                 }
+                Action::RepeatHeader { name, value } => repeat(answer.headers_mut(), name, value),
+                Action::Etags { spelling } => respell(answer.headers_mut(), *spelling),
                 _ => {}
             }
         }
@@ -269,6 +292,21 @@ fn change(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
         }
         Some(Err(_)) => {}
     }
+}
+
+fn repeat(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        headers.append(name, value);
+    }
+}
+
+fn respell(headers: &mut HeaderMap, spelling: EtagSpelling) {
+    let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok());
+    let spelled = etag.map(|etag| match spelling {
+        EtagSpelling::Weak => format!("W/{etag}"),
+        EtagSpelling::Bare => etag.trim_matches('"').to_owned(),
+    });
+    change(headers, "etag", spelled.as_deref());
 }
 
 fn error_answer(status: u16, code: &str, blanks: usize, headers: &[(String, String)]) -> Answer {

@@ -24,6 +24,7 @@ mod server;
 mod storage;
 mod tar;
 mod tls;
+mod token;
 mod wire;
 
 pub use faults::Faults;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -99,6 +99,11 @@ impl Server {
 
     pub fn key_pair(&self) -> &KeyPair {
         &self.key_pair
+    }
+
+    /// A session token that goes with the key pair for so long; after that, requests with it hear ExpiredToken.
+    pub fn session_token(&self, life: Duration) -> Secret {
+        super::token::session_token(&self.key_pair, SystemTime::now() + life)
     }
 
     /// PEM of the certificate that clients must trust (`AWS_CA_BUNDLE`), if it is of the server's own making.

@@ -235,3 +235,51 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::error::{Asked, kind_of};
+
+    /// What applications do next depends on the number alone: "no such file" makes them create one, EIO makes some
+    /// of them try for ever.
+    #[test]
+    fn s3_14_every_refusal_of_the_store_has_the_errno_that_says_what_to_do() {
+        for (status, code, expected) in [
+            (403, "AccessDenied", libc::EACCES),
+            (403, "", libc::EACCES),
+            (401, "", libc::EACCES),
+            (403, "SignatureDoesNotMatch", libc::EACCES),
+            (400, "ExpiredToken", libc::EACCES),
+            (400, "KMS.DisabledException", libc::EACCES),
+            (400, "KMS.NotFoundException", libc::EACCES),
+            (400, "KMS.ThrottlingException", libc::EIO),
+            (404, "NoSuchKey", libc::ENOENT),
+            (404, "NoSuchVersion", libc::ESTALE),
+            (404, "NoSuchBucket", libc::EIO),
+            (405, "MethodNotAllowed", libc::EIO),
+            (408, "", libc::ETIMEDOUT),
+            (409, "ConditionalRequestConflict", libc::EBUSY),
+            (409, "OperationAborted", libc::EBUSY),
+            (412, "PreconditionFailed", libc::ESTALE),
+            (413, "EntityTooLarge", libc::EFBIG),
+            (400, "EntityTooLarge", libc::EFBIG),
+            (400, "KeyTooLongError", libc::ENAMETOOLONG),
+            (400, "MetadataTooLarge", libc::ENOSPC),
+            (416, "InvalidRange", libc::EIO),
+            (429, "", libc::EIO),
+            (403, "InvalidObjectState", libc::EIO),
+            (403, "QuotaExceeded", libc::EDQUOT),
+            (507, "", libc::EDQUOT),
+            (400, "InvalidArgument", libc::EINVAL),
+            (501, "NotImplemented", libc::EOPNOTSUPP),
+            (500, "InternalError", libc::EIO),
+            (503, "SlowDown", libc::EIO),
+            (503, "", libc::EIO),
+            (301, "PermanentRedirect", libc::EIO),
+        ] {
+            let kind = ErrorKind::of_store(kind_of(status, code, Asked::Key));
+            assert_eq!(kind.errno().0, expected, "{status} {code}");
+        }
+    }
+}

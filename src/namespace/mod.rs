@@ -14,6 +14,8 @@
 pub mod attributes;
 pub mod catalog;
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod inode;
 mod listing;
 mod lookup;

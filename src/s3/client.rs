@@ -121,7 +121,7 @@ impl Client {
     /// Sends one operation and retries it by class of failure until it succeeds, fails for good or its deadline
     /// passes.
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
-        let request = self.encode(operation)?;
+        let request = self.prepare(operation)?;
         self.take_care(&request).await.map_err(|error| error.about(O::NAME, &resource_of(&request)))?;
         self.exchange(operation, &request).await
     }
@@ -132,14 +132,14 @@ impl Client {
             Care::Nothing => Ok(()),
             _ if self.heeds_everything() => Ok(()),
             Care::Asked(question) => {
-                let asked = self.encode(&question)?;
+                let asked = self.prepare(&question)?;
                 let answer = self.exchange(&question, &asked).await;
                 if self.heeds_everything() { Ok(()) } else { Question::is_heeded(answer) }
             }
             Care::Known { subresource, otherwise } => {
                 // The headers of any answer tell the make.
                 let bucket = HeadBucket { bucket: request.bucket.clone().unwrap_or_default() };
-                let asked = self.encode(&bucket)?;
+                let asked = self.prepare(&bucket)?;
                 match self.exchange(&bucket, &asked).await {
                     _ if self.heeds_everything() => Ok(()),
                     Err(error) if error.status() == 0 => Err(error),
@@ -308,6 +308,13 @@ impl Client {
         &self.shared.dialect
     }
 
+    /// As it is sent; what is signed for others names no owner, or they would have to send that header, too.
+    fn prepare<O: Operation>(&self, operation: &O) -> Result<Request, Error> {
+        let mut request = self.encode(operation)?;
+        self.shared.name_owner(&mut request)?;
+        Ok(request)
+    }
+
     fn encode<O: Operation>(&self, operation: &O) -> Result<Request, Error> {
         let mut request = operation.encode().map_err(|error| error.about(O::NAME, ""))?;
         self.customer.encode(O::NAME, &mut request.headers).map_err(|error| error.about(O::NAME, ""))?;
@@ -326,6 +333,9 @@ impl Client {
     }
 }
 
+const BUCKET_OWNER: HeaderName = HeaderName::from_static("x-amz-expected-bucket-owner");
+const SOURCE_OWNER: HeaderName = HeaderName::from_static("x-amz-source-expected-bucket-owner");
+const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const SERVICE_INSTANCE: HeaderName = HeaderName::from_static("ibm-service-instance-id");
 
 /// Makes a bucket.
@@ -362,6 +372,21 @@ impl Shared {
             let value = HeaderValue::from_str(instance)
                 .map_err(|_| Error::invalid("the id of the service instance cannot be sent in a header"))?;
             request.headers.insert(SERVICE_INSTANCE, value);
+        }
+        Ok(())
+    }
+    /// Whose bucket is meant, and whose source of a copy, where the operation does not say it itself.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>
+    fn name_owner(&self, request: &mut Request) -> Result<(), Error> {
+        let Some(owner) = &self.config.expected_bucket_owner else { return Ok(()) };
+        if request.bucket.is_none() || creates(request) {
+            return Ok(());
+        }
+        let value = HeaderValue::from_str(owner)
+            .map_err(|_| Error::invalid("the account of the bucket's owner cannot be sent in a header"))?;
+        request.headers.entry(BUCKET_OWNER).or_insert_with(|| value.clone());
+        if request.headers.contains_key(COPY_SOURCE) {
+            request.headers.entry(SOURCE_OWNER).or_insert(value);
         }
         Ok(())
     }

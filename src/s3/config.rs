@@ -27,6 +27,8 @@ pub struct Config {
     pub credentials: Provider,
     /// IBM: the instance that buckets are made in and listed of.
     pub service_instance_id: Option<String>,
+    /// The account that every bucket must belong to: the store refuses requests about those of others.
+    pub expected_bucket_owner: Option<String>,
     /// A bundle in PEM that is trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
     /// Whether the server's certificate must be good.
@@ -212,6 +214,7 @@ impl Config {
             aws_address: AwsAddress::default(),
             credentials,
             service_instance_id: None,
+            expected_bucket_owner: None,
             ca_file: None,
             verification: Verification::default(),
             client_certificate: None,

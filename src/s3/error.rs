@@ -322,6 +322,7 @@ const THROTTLED: &[&str] = &[
     "ProvisionedThroughputExceededException",
     "TransactionInProgressException",
     "EC2ThrottledException",
+    "KMS.ThrottlingException",
 ];
 
 /// The kind of a code that says enough by itself (also in the entries of DeleteObjects).
@@ -379,6 +380,8 @@ pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
             Quota
         }
         _ if THROTTLED.contains(&code) => Throttled,
+        // A key that is off, gone or not for us.
+        _ if code.starts_with("KMS.") => Denied,
         "InternalError" | "InternalFailure" | "ServiceUnavailable" | "PriorRequestNotComplete" => Unavailable,
         "RequestTimeout" | "RequestTimeoutException" => TimedOut,
         "BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => {

@@ -69,6 +69,8 @@ mod envelope;
 pub mod error;
 pub mod event_stream;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod heed;
 mod judge;
 pub mod limits;

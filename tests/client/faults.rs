@@ -64,7 +64,7 @@ async fn a_body_that_is_cut_stalls_or_is_damaged_is_an_error_and_never_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_throttles_most_requests_gets_fewer_and_nobody_sees_an_error() {
+async fn s3_03_a_store_that_throttles_most_requests_gets_fewer_and_nobody_sees_an_error() {
     let server = server(Tls::Off).await;
     let client = stored(&server, "x").await.with_deadline(Duration::from_secs(40));
     server.faults().add(Rule::new(status(503, "SlowDown")).probability(0.9, 7).times(60));

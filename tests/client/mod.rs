@@ -1,8 +1,11 @@
 //! The S3 client against the embedded server, whose protocol and signature checks are a third party's.
 
+mod damage;
 mod faults;
+mod hostile;
 mod mutual;
 mod protection;
+mod states;
 mod tls;
 
 use std::time::Duration;
@@ -16,8 +19,18 @@ pub const BUCKET: &str = "bucket";
 
 /// A server with one bucket.
 pub async fn server(tls: embedded::Tls) -> Server {
-    let server =
-        Server::start(embedded::Options { tls, ..embedded::Options::default() }).await.expect("it starts");
+    server_with(embedded::Options { tls, ..embedded::Options::default() }).await
+}
+
+/// The same with small limits: parts from 64 KiB on, copies of 1 MiB at most.
+pub async fn scaled_server() -> Server {
+    let limits =
+        embedded::Limits { part_bytes_min: 64 << 10, copy_bytes_max: 1 << 20, ..embedded::Limits::default() };
+    server_with(embedded::Options { limits, ..embedded::Options::default() }).await
+}
+
+pub async fn server_with(options: embedded::Options) -> Server {
+    let server = Server::start(options).await.expect("it starts");
     let create = CreateBucket { bucket: BUCKET.to_owned(), ..CreateBucket::default() };
     client(&server).send(&create).await.expect("a bucket");
     server

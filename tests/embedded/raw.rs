@@ -197,3 +197,20 @@ fn parse(bytes: &[u8]) -> Option<Reply> {
     let headers = lines.filter_map(pair).collect();
     Some(Reply { status, headers, body: bytes[end + 4..].to_vec() })
 }
+
+#[test]
+fn whoever_waits_to_be_asked_for_a_body_that_is_not_wanted_gets_a_connection_of_its_own() {
+    let store = Store::in_memory();
+    for length in [0, 5] {
+        let mut stream = TcpStream::connect(store.server().address()).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+        let head = format!(
+            "PUT /bkt/k HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("the server hangs up");
+        let reply = parse(&bytes).expect("a reply");
+        assert_eq!((reply.status, reply.header("connection")), (403, Some("close")));
+    }
+}

@@ -6,6 +6,7 @@
 pub mod harness;
 
 mod basic;
+mod canary;
 mod cli_errors;
 mod lifecycle;
 mod names;

@@ -154,7 +154,7 @@ fn tags_too_long_for_a_header_follow() {
 
 /// failures.md S3-09, with the limit scaled down.
 #[test]
-fn a_copy_beyond_the_limit_carries_everything() {
+fn s3_09_a_copy_beyond_the_limit_carries_everything() {
     let store = Store::shared();
     let bucket = Bucket::with(store, ObjectLock::On);
     let limits = Limits { copy_bytes_max: 6 << 20, ..Limits::default() };

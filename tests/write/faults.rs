@@ -248,3 +248,46 @@ fn base_bytes_that_another_writer_destroyed_leave_the_edit_in_the_journal() {
     let ranges = rig.run(rig.engine().journal().export(file.id(), target)).unwrap();
     assert_eq!(ranges, [holdfs::base::ranges::ByteRange::new(10, 14)]);
 }
+
+/// A key is never part of a path: whatever it says, what is staged of it lies in the state directory.
+#[test]
+fn se_03_no_key_leads_out_of_the_state_directory() {
+    let mark = format!("se03-{:016x}", fastrand::u64(..));
+    let rig = Rig::new();
+    let keys = [
+        format!("../{mark}"),
+        format!("../../../../../../../../tmp/{mark}"),
+        format!("/tmp/{mark}"),
+        format!("a/../../{mark}"),
+        format!("./{mark}"),
+        format!("{mark}/con"),
+        format!("{mark}\\..\\x"),
+        format!("{mark}\n{}", "x".repeat(900)),
+    ];
+    rig.server.faults().add(Rule::new(status(403, "AccessDenied")).on("PutObject"));
+    let files: Vec<_> = keys.iter().map(|key| rig.create(key)).collect();
+    for file in &files {
+        file.write_at(0, b"staged").unwrap();
+        rig.close(file).unwrap_err();
+    }
+    let mut paths = Vec::new();
+    let mut folders = vec![rig.state.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(path.clone());
+            }
+            paths.push(path);
+        }
+    }
+    assert!(paths.len() >= keys.len(), "{paths:?}");
+    for path in paths {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        assert!(name.chars().all(plain) && !name.contains("se03"), "{}", path.display());
+    }
+    for outside in [std::env::temp_dir(), rig.state.path().parent().unwrap().to_owned()] {
+        assert!(!outside.join(&mark).exists(), "{}", outside.display());
+    }
+}

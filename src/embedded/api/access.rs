@@ -19,6 +19,7 @@ use crate::embedded::operation::{Query, Target};
 use crate::embedded::policy::{Act, Policy, Verdict, Who};
 use crate::embedded::storage::bucket::Bucket;
 use crate::embedded::storage::refusal::Refusal;
+use crate::embedded::token;
 
 pub struct Access(pub Api);
 
@@ -58,6 +59,9 @@ impl Api {
         uri: &Uri,
     ) -> S3Result<()> {
         let who = if access_key.is_some() { Who::Owner } else { Who::Anybody };
+        if let Some(token) = token::of(headers, uri) {
+            self.keys.check_token(&token)?;
+        }
         self.check_session(access_key, target, method)?;
         meant(headers)?;
         if who == Who::Anybody && is_chunked(headers) {

@@ -54,6 +54,8 @@ use super::storage::Store;
 pub struct Ignored {
     pub conditions: bool,
     pub range: bool,
+    /// The slash at the end of a marker's key.
+    pub last_slash: bool,
 }
 
 /// The request is a browser's form: its length is not that of the file in it.

@@ -108,7 +108,11 @@ impl Api {
     ) -> Result<(Found, Slice), S3Error> {
         let version_id = wire::version_id(input.version_id.clone());
         let found = self.store.read(&input.bucket, |bucket| {
-            let version = bucket.find(&input.key, version_id.as_ref())?.clone();
+            let mut found = bucket.find(&input.key, version_id.as_ref());
+            if found.is_err() && ignored.last_slash {
+                found = bucket.find(&format!("{}/", input.key), version_id.as_ref());
+            }
+            let version = found?.clone();
             let settings = &bucket.settings;
             let (versioned, protected) =
                 (settings.versioning != Versioning::Off, settings.protection.is_some());

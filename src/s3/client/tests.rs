@@ -81,7 +81,7 @@ async fn what_cannot_be_a_name_is_never_sent() {
 }
 
 #[tokio::test]
-async fn passing_failures_are_tried_again_and_signed_again() {
+async fn se_11_passing_failures_are_tried_again_and_signed_again() {
     for failure in [
         Answer::error(500, "InternalError"),
         Answer::error(503, "ServiceUnavailable"),
@@ -413,7 +413,7 @@ async fn a_source_that_fails_is_not_the_stores_fault() {
 }
 
 #[tokio::test]
-async fn the_right_region_is_learnt_from_a_refusal_and_kept() {
+async fn s3_02_the_right_region_is_learnt_from_a_refusal_and_kept() {
     let wrong_region = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
     for refusal in [
         Answer::new(301, &[("x-amz-bucket-region", "eu-west-3")], ""),
@@ -433,13 +433,25 @@ async fn the_right_region_is_learnt_from_a_refusal_and_kept() {
 }
 
 #[tokio::test]
-async fn redirects_to_other_places_are_not_followed() {
+async fn se_02_redirects_to_other_places_are_not_followed() {
     let trap = Server::answering([Answer::object("gotcha")]).await;
     for status in [301, 302, 303, 307, 308] {
         let there = format!("http://{}/bucket/key", trap.address);
         let server = Server::answering([Answer::new(status, &[("location", &there)], "")]).await;
         let error = read(&server.client(), &get("key")).await.expect_err("not followed");
         assert_eq!((error.kind(), server.heard().len()), (ErrorKind::Redirect, 1));
+    }
+    let port = trap.address.port();
+    for there in ["http://169.254.169.254/latest", "file:///etc/passwd", "//127.0.0.1", "http:", "\u{1f980}"]
+    {
+        let there = there.replace("127.0.0.1", &format!("127.0.0.1:{port}"));
+        let server = Server::answering([Answer::new(307, &[("location", &there)], "")]).await;
+        let secret = "canary-secret-of-32-bytes-length";
+        let keyed =
+            crate::s3::ops::With::new(get("key")).header("x-amz-server-side-encryption-customer-key", secret);
+        let error = server.client().send(&keyed.expect("a header")).await.err().expect("not followed");
+        assert_eq!((error.kind(), server.heard().len()), (ErrorKind::Redirect, 1), "{there}: {error}");
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
     }
     let server = Server::answering([Answer::new(301, &[("x-amz-bucket-region", "eu-west-3")], "")]).await;
     read(&server.client(), &get("key")).await.expect_err("a loop");
@@ -448,7 +460,7 @@ async fn redirects_to_other_places_are_not_followed() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_corrected_from_the_reply() {
+async fn dl_23_a_clock_that_is_wrong_or_jumps_is_corrected_from_the_reply() {
     let server_time = timestamp::parse_rfc3339("2026-05-01T12:00:00Z").expect("a time");
     for minutes in [-20i64, 20] {
         let refuse = move |_: usize, heard: &Heard| {
@@ -463,11 +475,17 @@ async fn a_clock_that_is_wrong_is_corrected_from_the_reply() {
         let server = Server::start(refuse).await;
         let off = Duration::from_secs(60 * minutes.unsigned_abs());
         let ours = if minutes < 0 { server_time - off } else { server_time + off };
-        let client =
-            Client::new(Config { clock: Clock::manual_at(ours), ..server.config() }).expect("a client");
+        let clock = Clock::manual_at(ours);
+        let client = Client::new(Config { clock: clock.clone(), ..server.config() }).expect("a client");
         read(&client, &get("key")).await.expect("corrected");
         read(&client, &get("key")).await.expect("and kept");
         assert_eq!(server.heard().len(), 3);
+        // It is set while we are at it.
+        clock.advance(Duration::from_secs(40 * 60));
+        read(&client, &get("key")).await.expect("corrected again");
+        assert_eq!(server.heard().len(), 5);
+        client.send(&put(b"data")).await.expect("and kept");
+        assert_eq!(server.heard().len(), 6);
     }
 }
 
@@ -523,7 +541,7 @@ async fn a_store_that_asks_to_slow_down_is_slowed_down_to() {
 }
 
 #[tokio::test]
-async fn hostile_replies_end_soon_and_small() {
+async fn se_07_hostile_replies_end_soon_and_small() {
     let bomb = "<?xml version=\"1.0\"?><!DOCTYPE b [<!ENTITY a \"aaaa\">]><Error><Code>&a;</Code></Error>";
     let deep = "<Error>".repeat(100_000);
     let long = "x".repeat(1 << 20);

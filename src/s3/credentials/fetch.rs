@@ -4,7 +4,7 @@
 //! the proxy and with the certificates that the environment names.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -152,6 +152,12 @@ pub(super) fn without(text: &str, secrets: &[&Secret]) -> String {
 /// Paths and queries of such addresses can be secrets themselves.
 fn host_of(uri: &str) -> String {
     uri.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default()
+}
+
+/// When something ends that a service says will live so long: any number can stand there.
+pub(super) fn end_of_life(now: SystemTime, seconds: u64) -> SystemTime {
+    const SECONDS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
+    now + Duration::from_secs(seconds.min(SECONDS_MAX))
 }
 
 /// The document that container and instance services answer with.

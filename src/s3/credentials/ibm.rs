@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -80,7 +80,7 @@ impl ApiKey {
     async fn exchange(&self, form: &[(&str, &str)]) -> Result<Credentials, Error> {
         let document: Document = self.post(form, &[("response_type", "cloud_iam")]).await?;
         *self.refresh.lock() = document.refresh_token.filter(|token| is_token(token)).map(Secret::new);
-        let expires = SystemTime::now() + Duration::from_secs(document.expires_in);
+        let expires = fetch::end_of_life(SystemTime::now(), document.expires_in);
         Ok(Credentials { expires: Some(expires), ..Credentials::bearer(Secret::new(document.access_token)) })
     }
 
@@ -196,6 +196,8 @@ pub fn from_environment(environment: &Environment) -> Result<Option<ApiKey>, Err
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::s3::credentials::Proof;
     use crate::s3::credentials::tests::{assert_silent, canary};

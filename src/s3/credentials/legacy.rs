@@ -40,7 +40,7 @@ fn files(environment: &Environment) -> Vec<(PathBuf, bool)> {
 }
 
 /// Lines of `name = value`, outside of sections or in `[Credentials]`.
-fn pair(text: &str, (access_key, secret_key): (&str, &str)) -> Option<Credentials> {
+pub(super) fn pair(text: &str, (access_key, secret_key): (&str, &str)) -> Option<Credentials> {
     let mut is_ours = true;
     let (mut access, mut secret) = (None, None);
     for line in text.lines().map(str::trim) {

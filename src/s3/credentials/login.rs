@@ -152,7 +152,7 @@ impl Source for Login {
     }
 }
 
-fn keys_of(fields: &Map<String, Value>) -> Option<Credentials> {
+pub(super) fn keys_of(fields: &Map<String, Value>) -> Option<Credentials> {
     let token = fields.get("accessToken")?;
     let text = |name: &str| token.get(name)?.as_str().filter(|text| !text.is_empty());
     Some(Credentials {
@@ -170,7 +170,7 @@ fn kept_while(left: Duration, fields: &Map<String, Value>) -> Option<Credentials
 /// In the file too: the old refresh token is worth nothing any more. What we do not know stays.
 fn keep(fields: &mut Map<String, Value>, renewed: &Renewed, now: SystemTime) {
     let keys = &renewed.access_token;
-    let until = timestamp::rfc3339(now + Duration::from_secs(renewed.expires_in));
+    let until = timestamp::rfc3339(fetch::end_of_life(now, renewed.expires_in));
     let token = fields.entry("accessToken").or_insert_with(|| Value::Object(Map::new()));
     for (name, text) in [
         ("accessKeyId", &keys.access_key_id),

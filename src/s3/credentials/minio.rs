@@ -30,7 +30,7 @@ struct Document {
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
-struct Entry {
+pub(super) struct Entry {
     url: String,
     access_key: String,
     secret_key: String,
@@ -65,13 +65,15 @@ fn load(environment: &Environment) -> Result<BTreeMap<String, Entry>, Error> {
     };
     let about = |why: String| Error::invalid(format!("{}: {why}", path.display()));
     match std::fs::read(&path) {
-        // The parser's own message could quote a key.
-        Ok(text) => serde_json::from_slice(&text)
-            .map(|document: Document| document.aliases)
-            .map_err(|_| about("this is no configuration of mc".to_owned())),
+        Ok(text) => aliases(&text).ok_or_else(|| about("this is no configuration of mc".to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(about(error.to_string())),
     }
+}
+
+/// `None` where it is no configuration of mc: the parser's own message could quote a key.
+pub(super) fn aliases(text: &[u8]) -> Option<BTreeMap<String, Entry>> {
+    serde_json::from_slice(text).map(|document: Document| document.aliases).ok()
 }
 
 impl From<Entry> for Alias {
@@ -87,7 +89,7 @@ impl From<Entry> for Alias {
 }
 
 /// `https://KEY:SECRET[:TOKEN]@host`; nothing in it is percent-encoded.
-fn parse_url(url: &str) -> Option<Alias> {
+pub(super) fn parse_url(url: &str) -> Option<Alias> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let (keys, host) = rest.rsplit_once('@').unwrap_or((":", rest));
     let (access_key, secrets) = keys.split_once(':')?;

@@ -14,6 +14,8 @@ mod dpop;
 pub mod environment;
 pub mod federated;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod ibm;
 mod instance;
 mod legacy;

@@ -82,7 +82,7 @@ impl Source for Process {
 }
 
 /// No message quotes the output: it has keys.
-fn parse(output: &[u8]) -> Result<Credentials, &'static str> {
+pub(super) fn parse(output: &[u8]) -> Result<Credentials, &'static str> {
     let document: Document =
         serde_json::from_slice(output).map_err(|_| "did not print the JSON of a key pair")?;
     if document.version != 1 {
@@ -101,7 +101,7 @@ fn fault(message: &str) -> Error {
 }
 
 /// Words as a POSIX shell groups them; `None` where a quote does not end.
-fn split(line: &str) -> Option<Vec<String>> {
+pub(super) fn split(line: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None::<char>);
     let mut chars = line.chars();
     while let Some(char) = chars.next() {

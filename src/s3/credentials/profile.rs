@@ -137,7 +137,7 @@ impl Profiles {
         Ok(found)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn merged(config: &str, credentials: &str) -> Result<Self, String> {
         let mut profiles = Self::default();
         profiles.merge(config, File::Config)?;

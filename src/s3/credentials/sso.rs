@@ -190,7 +190,7 @@ impl Cached {
     }
     /// In the file too: the old token to renew with is worth nothing any more.
     fn replace(&mut self, renewed: &Renewed, now: SystemTime) {
-        let until = timestamp::rfc3339(now + Duration::from_secs(renewed.expires_in));
+        let until = timestamp::rfc3339(fetch::end_of_life(now, renewed.expires_in));
         let mut set = |name: &str, text: &str| self.fields.insert(name.to_owned(), text.into());
         set("accessToken", &renewed.access_token);
         set("expiresAt", &until);
@@ -216,7 +216,7 @@ pub(super) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     renamed
 }
 
-fn parse(body: &[u8]) -> Result<Credentials, Error> {
+pub(super) fn parse(body: &[u8]) -> Result<Credentials, Error> {
     let document: Document =
         serde_json::from_slice(body).map_err(|_| fault("single sign-on answered without keys"))?;
     let keys = document.role_credentials;

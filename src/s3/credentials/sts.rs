@@ -189,7 +189,7 @@ pub(super) fn seconds(wanted: Option<Duration>, max: Duration) -> Option<String>
 }
 
 /// `<{action}Response><{action}Result><Credentials>`
-fn parse(action: &str, body: &[u8]) -> Result<Credentials, String> {
+pub(super) fn parse(action: &str, body: &[u8]) -> Result<Credentials, String> {
     let mut found = Found::default();
     // What the reader says could quote the document.
     read(action, body, &mut found).map_err(|_| "its answer is no document of that kind".to_owned())?;

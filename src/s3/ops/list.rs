@@ -2,7 +2,8 @@
 //! that it was done.
 //!
 //! A listing is believed only as far as it makes sense: an entry without its key, a key outside the prefix that was
-//! asked for, a page that promises another and does not say which, all make the page an error.
+//! asked for, a page that promises another and does not say which, all make the page an error. (An ETag may be empty:
+//! Ceph 16 lists none of an object whose tags were removed.)
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -10,7 +11,7 @@ use std::time::SystemTime;
 use http::{HeaderName, Method};
 use percent_encoding::percent_decode;
 
-use super::{Metadata, Tags, on_bucket, parse_etag, put_some};
+use super::{Metadata, Tags, on_bucket, put_some};
 use crate::s3::operation::{Reply, Request};
 use crate::s3::xml::Reader;
 use crate::s3::{ETag, Error, Operation, Result, VersionId};
@@ -221,7 +222,7 @@ impl ListedObject {
         xml.children(|name, xml| {
             match name {
                 "Key" => key = xml.string()?,
-                "ETag" => etag = parse_etag(&xml.text()?),
+                "ETag" => etag = Some(ETag::parse(&xml.text()?)),
                 "Size" => size = Some(xml.number()?),
                 "LastModified" => last_modified = Some(xml.time()?),
                 "StorageClass" => storage_class = xml.non_empty()?,
@@ -364,7 +365,7 @@ impl ListedVersion {
                 "VersionId" => version = xml.non_empty()?,
                 "IsLatest" => is_latest = xml.boolean()?,
                 "LastModified" => last_modified = Some(xml.time()?),
-                "ETag" => etag = parse_etag(&xml.text()?),
+                "ETag" => etag = Some(ETag::parse(&xml.text()?)),
                 "Size" => size = Some(xml.number()?),
                 "StorageClass" => storage_class = xml.non_empty()?,
                 _ => {}
@@ -403,7 +404,8 @@ impl Decoder {
     /// Ceph 16 encodes the keys of uploads and does not say so. A key that encoding would have changed shows that it
     /// was not done.
     pub(super) fn guess<'n>(&mut self, mut names: impl Iterator<Item = &'n String>) {
-        let encoded = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/%+*".contains(&byte);
+        let changed = b"\"#&,:;<=>?@[\\]^`{}";
+        let encoded = |byte: u8| byte.is_ascii_graphic() && !changed.contains(&byte);
         self.encoded = self.encoded || names.all(|name| name.bytes().all(encoded));
     }
 
@@ -462,6 +464,37 @@ mod tests {
 
     fn list(prefix: &str) -> ListObjectsV2 {
         ListObjectsV2 { bucket: "bucket".into(), prefix: prefix.into(), ..ListObjectsV2::default() }
+    }
+
+    #[test]
+    fn what_ceph_leaves_as_it_is_does_not_hide_that_the_rest_is_encoded() {
+        let guessed = |name: &str| {
+            let mut decoder = Decoder::default();
+            let mut names = [name.to_owned()];
+            decoder.guess(names.iter());
+            decoder.decode(names.iter_mut()).unwrap();
+            names[0].clone()
+        };
+        for (listed, key) in [
+            ("amp%26%3C%3E%22'", "amp&<>\"'"),
+            ("(par)*!$|~.-_", "(par)*!$|~.-_"),
+            ("a%20b", "a b"),
+            ("a&%41", "a&%41"),
+            ("a b%41", "a b%41"),
+        ] {
+            assert_eq!(guessed(listed), key, "{listed}");
+        }
+    }
+
+    #[test]
+    fn an_empty_etag_is_one() {
+        let entry =
+            "<Key>k</Key><LastModified>2024-05-01T00:00:00Z</LastModified><ETag></ETag><Size>1</Size>";
+        let list = ListObjectsV2 { bucket: "b".into(), ..ListObjectsV2::default() };
+        let page = format!("<ListBucketResult><Contents>{entry}</Contents></ListBucketResult>");
+        assert_eq!(&*list.decode(reply(200, &[], &page)).unwrap().objects[0].etag.0, "");
+        let page = page.replace("<ETag></ETag>", "");
+        assert!(list.decode(reply(200, &[], &page)).is_err(), "none at all");
     }
 
     #[test]

@@ -244,6 +244,7 @@ impl Operation for GetObject {
 
     fn decode(&self, reply: Reply) -> Result<GetObjectOutput> {
         let headers = ObjectHeaders::decode(&reply.headers)?;
+        check_object(&headers)?;
         let range = self.range_of(&reply, headers.size)?;
         match reply.body {
             ReplyBody::Stream(body) => Ok(GetObjectOutput { headers, range, body }),
@@ -254,10 +255,25 @@ impl Operation for GetObject {
     }
 }
 
+/// Some stores write an error behind a good status: it has the head of a document, not that of an object.
+fn check_object(headers: &ObjectHeaders) -> Result<()> {
+    let is_document =
+        headers.content.content_type.as_deref().is_some_and(|kind| kind.starts_with("application/xml"));
+    if is_document && headers.etag.is_none() && headers.last_modified.is_none() {
+        return Err(Error::decode(
+            "The reply is a document and no object: it has neither ETag nor Last-Modified.",
+        ));
+    }
+    Ok(())
+}
+
 impl GetObject {
     /// Which bytes the body holds: exactly those that were asked for, cut at the end of the object.
     fn range_of(&self, reply: &Reply, size: u64) -> Result<ByteRange> {
         let partial = reply.status == StatusCode::PARTIAL_CONTENT;
+        if !partial && reply.status != StatusCode::OK {
+            return Err(Error::decode(format!("An object does not come with the status {}.", reply.status)));
+        }
         let held = match (partial, content_range(&reply.headers)?) {
             (true, Some(ContentRange { range, .. })) => range,
             (false, None) => ByteRange::new(0, size),
@@ -591,6 +607,8 @@ mod tests {
             (Some((0, 10)), 206, Some("bytes=0-9/20"), "10"),
             (Some((0, 10)), 206, Some("bytes 0-18446744073709551615/20"), "10"),
             (None, 206, None, "10"),
+            (None, 204, None, "10"),
+            (None, 201, None, "10"),
         ];
         for (asked, status, range, length) in bad {
             let error = of(asked, status, range, length)

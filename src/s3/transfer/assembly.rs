@@ -36,7 +36,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// Waits for all parts and their bytes, asks `check` a last time, then makes them the object. Whatever fails,
-    /// nothing is left behind; only a completion that may have been applied is left alone.
+    /// nothing is left behind; only a completion that may have been applied is left alone, and then the upload is gone.
     pub(super) async fn finish(
         self,
         parts: impl Stream<Item = Result<(Part, u64)>>,
@@ -53,6 +53,8 @@ impl<'a> Assembly<'a> {
             Ok(parts) => {
                 let stored = self.complete(parts).await;
                 let lost = stored.as_ref().is_err_and(Error::is_ambiguous);
+                // What the store still has was not completed.
+                let lost = lost && !matches!(self.exists().await, Ok(true));
                 (stored, lost)
             }
         };

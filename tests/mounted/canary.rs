@@ -1,0 +1,249 @@
+//! SE-01: secrets that nobody else has, given in every way there is, and then looked for in all that holdfs leaves
+//! behind: logs at the finest level, messages, JSON, state, and what other users see of its processes.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use holdfs::base::secret::Secret;
+use holdfs::embedded::faults::{Action, Rule, When};
+use holdfs::embedded::{KeyPair, Options};
+
+use super::harness::{Bucket, HOLDFS, Store, run_within};
+
+const SECRET: &str = "canaryCANARY0123456789canaryCANARY012345";
+
+/// The embedded server with the secret that is looked for, and a session token that goes with it.
+struct Nest {
+    store: Store,
+    token: String,
+}
+
+impl Nest {
+    fn new() -> Self {
+        let key_pair = KeyPair { access_key: "AKIDNEST".into(), secret_key: Secret::new(SECRET) };
+        let store = Store::embedded(Options { key_pair: Some(key_pair), ..Options::default() });
+        let server = store.server.as_ref().expect("embedded");
+        let token = server.session_token(Duration::from_secs(3600)).expose().to_owned();
+        Self { store, token }
+    }
+
+    /// Neither the secret, nor the token, nor what a signature is made with.
+    fn assert_silent(&self, what: &str, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        for secret in [SECRET, self.token.as_str(), "X-Amz-Signature=", "Signature="] {
+            if let Some(at) = text.find(secret) {
+                let around: String =
+                    text[..at].chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
+                panic!("{what} shows {}… after {around}", &secret[..6]);
+            }
+        }
+    }
+
+    fn assert_silent_output(&self, what: &str, output: &Output) {
+        self.assert_silent(what, &output.stdout);
+        self.assert_silent(what, &output.stderr);
+    }
+
+    /// Every file below a directory.
+    fn assert_silent_files(&self, folder: &Path) {
+        for entry in fs::read_dir(folder).expect("a directory").flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.assert_silent_files(&path),
+                Ok(kind) if kind.is_file() => {
+                    self.assert_silent(&path.display().to_string(), &fs::read(&path).unwrap_or_default());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The command lines of a process and its children, and the children's environments: what is given in files is
+    /// in neither.
+    fn assert_silent_processes(&self, parent: u32) {
+        let mut seen = 0;
+        for entry in fs::read_dir("/proc").expect("processes").flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            let is_child = status.lines().any(|line| line == format!("PPid:\t{parent}"));
+            if pid == parent || is_child {
+                seen += 1;
+                for part in ["cmdline", "environ"] {
+                    let path = entry.path().join(part);
+                    self.assert_silent(&path.display().to_string(), &fs::read(&path).unwrap_or_default());
+                }
+            }
+        }
+        assert!(seen > 0, "the process is there");
+    }
+}
+
+/// `holdfs` without keys in its environment, at the finest level of logging.
+fn bare(nest: &Nest, home: &Path) -> Command {
+    let mut command = nest.store.command();
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("HOME", home)
+        .env("RUST_LOG", "trace")
+        .env("RUST_BACKTRACE", "1")
+        .env("HOLDFS_LOG", "trace");
+    command
+}
+
+/// The same pair, given in five ways.
+fn ways(nest: &Nest, home: &Path) -> Vec<(&'static str, Command)> {
+    let aws = home.join(".aws");
+    fs::create_dir_all(&aws).expect("made");
+    let keys = format!(
+        "aws_access_key_id = AKIDNEST\naws_secret_access_key = {SECRET}\naws_session_token = {}\n",
+        nest.token
+    );
+    let json = format!(
+        r#"{{"Version":1,"AccessKeyId":"AKIDNEST","SecretAccessKey":"{SECRET}","SessionToken":"{}"}}"#,
+        nest.token
+    );
+    fs::write(home.join("keys.json"), json).expect("written");
+    let command =
+        format!("[profile command]\ncredential_process = cat {}\n", home.join("keys.json").display());
+    fs::write(aws.join("config"), format!("[profile config]\n{keys}{command}")).expect("written");
+    fs::write(aws.join("credentials"), format!("[shared]\n{keys}")).expect("written");
+    let profile = |name: &str| {
+        let mut command = bare(nest, home);
+        command.env("AWS_PROFILE", name);
+        command
+    };
+    let mut environment = bare(nest, home);
+    environment
+        .env("AWS_ACCESS_KEY_ID", "AKIDNEST")
+        .env("AWS_SECRET_ACCESS_KEY", SECRET)
+        .env("AWS_SESSION_TOKEN", &nest.token);
+    let mut alias = bare(nest, home);
+    let endpoint = nest.store.endpoint.replace("http://", "");
+    alias
+        .env("MINIO_ALIAS", "x")
+        .env("MC_HOST_x", format!("http://AKIDNEST:{SECRET}:{}@{endpoint}", nest.token));
+    vec![
+        ("environment", environment),
+        ("alias", alias),
+        ("config", profile("config")),
+        ("credentials", profile("shared")),
+        ("command", profile("command")),
+    ]
+}
+
+#[test]
+fn se_01_no_command_shows_a_secret_however_it_was_given() {
+    let nest = Nest::new();
+    let bucket = Bucket::new(&nest.store);
+    let home = tempfile::tempdir().expect("a folder");
+    let file = home.path().join("file");
+    fs::write(&file, "content").expect("written");
+    let (name, file) = (bucket.name.as_str(), file.display().to_string());
+    let (object, out) = (format!("{name}/key"), home.path().join("out").display().to_string());
+    let commands: [&[&str]; 11] = [
+        &["object", "put", &file, &object],
+        &["object", "get", &object, &out],
+        &["object", "ls", &format!("{name}/")],
+        &["object", "stat", &object],
+        &["object", "stat", "--json", &object],
+        &["object", "tag", &object, "a=b"],
+        &["object", "ls", "no-such-bucket/"],
+        &["bucket", "get", name, "versioning"],
+        &["bucket", "ls"],
+        &["doctor", name],
+        &["status", "--json"],
+    ];
+    for (way, _) in ways(&nest, home.path()) {
+        for arguments in commands {
+            let (_, mut command) =
+                ways(&nest, home.path()).into_iter().find(|(name, _)| *name == way).expect("the same again");
+            let (output, _) = run_within(command.args(arguments), Duration::from_secs(20));
+            nest.assert_silent_output(&format!("{way}: {arguments:?}"), &output);
+            let refused = arguments.contains(&"no-such-bucket/");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(
+                arguments[0] == "doctor" || output.status.success() != refused,
+                "{way} {arguments:?}: {said}"
+            );
+        }
+    }
+    // What the store refuses to sign for, and what it repeats of it.
+    let fault = |code: &str| Action::Status {
+        status: 403,
+        code: code.into(),
+        headers: Vec::new(),
+        when: When::Before,
+    };
+    let faults = nest.store.server.as_ref().expect("embedded").faults();
+    for code in ["SignatureDoesNotMatch", "ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed"] {
+        faults.add(Rule::new(fault(code)));
+        for (way, mut command) in ways(&nest, home.path()) {
+            let (output, _) = run_within(command.args(["object", "stat", &object]), Duration::from_secs(20));
+            assert!(!output.status.success(), "{way} {code}");
+            nest.assert_silent_output(&format!("{way} {code}"), &output);
+        }
+        faults.clear();
+    }
+    // A presigned URL is what was asked for, and goes to standard output alone.
+    for (way, mut command) in ways(&nest, home.path()) {
+        let (output, _) = run_within(command.args(["object", "presign", &object]), Duration::from_secs(20));
+        let url = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(url.contains("X-Amz-Signature=") && !url.contains(SECRET), "{way}: {url}");
+        nest.assert_silent(way, &output.stderr);
+    }
+}
+
+#[test]
+fn se_01_a_mount_leaves_no_secret_anywhere() {
+    let nest = Nest::new();
+    let bucket = Bucket::new(&nest.store);
+    let home = tempfile::tempdir().expect("a folder");
+    let _ = ways(&nest, home.path());
+    for profile in ["shared", "command"] {
+        let mut mount = bucket
+            .mount()
+            .arg("--profile")
+            .arg(profile)
+            .arg("--log")
+            .arg("trace")
+            .env("HOME", &home.path().display().to_string())
+            .env("AWS_ACCESS_KEY_ID", "")
+            .env("AWS_SECRET_ACCESS_KEY", "")
+            .env("RUST_LOG", "trace")
+            .start();
+        mount.ok("echo content > file; mkdir -p d; mv file d/; cat d/file; setfattr -n user.s3.tag.a -v b d/file; ls -la d");
+        nest.store.server.as_ref().expect("embedded").faults().add(
+            Rule::new(Action::Status {
+                status: 403,
+                code: "AccessDenied".into(),
+                headers: Vec::new(),
+                when: When::Before,
+            })
+            .on("PutObject"),
+        );
+        mount.fails("dd if=/dev/zero of=refused bs=8 count=1 conv=fsync");
+        nest.assert_silent_processes(mount.pid());
+        nest.store.server.as_ref().expect("embedded").faults().clear();
+        for arguments in
+            [&["status"][..], &["status", "--json"], &["journal", "ls"], &["journal", "ls", "--json"]]
+        {
+            let mut command = Command::new(HOLDFS);
+            command.args(arguments).arg("--state").arg(mount.state_dir());
+            let (output, _) = run_within(&mut command, Duration::from_secs(20));
+            nest.assert_silent_output(&format!("{arguments:?}"), &output);
+        }
+        nest.assert_silent(
+            "the attributes",
+            mount.ok("getfattr -d -m - -R . 2>/dev/null || true").as_bytes(),
+        );
+        mount.kill();
+        nest.assert_silent("the log", mount.log().as_bytes());
+        assert!(mount.log().contains("TRACE") || mount.log().contains("DEBUG"), "{}", mount.log());
+        nest.assert_silent_files(&mount.state_dir());
+    }
+}
