@@ -129,7 +129,8 @@ async fn delete_batch(client: &Client, asked: &Asked<'_>) -> Outcome {
     let version = |entry: &Value| entry[1].as_str().map(|version| VersionId(version.into()));
     let keys = entries.iter().map(|entry| (entry[0].as_str().unwrap_or_default().to_owned(), version(entry)));
     let (bucket, bypass_governance) = (asked.bucket(), asked.flag("bypass"));
-    let delete = DeleteObjects { bucket, keys: keys.collect(), bypass_governance };
+    let keys = keys.collect();
+    let delete = DeleteObjects { bucket, keys, bypass_governance, ..DeleteObjects::default() };
     let failed = client.send(&delete).await?.failed;
     Ok(json!(failed.iter().map(|failure| (&failure.key, &failure.code)).collect::<Vec<_>>()))
 }

@@ -128,6 +128,7 @@ fn listed(key: &str) -> ListedObject {
         owner: None,
         metadata: None,
         tags: None,
+        more: None,
     }
 }
 
