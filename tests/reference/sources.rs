@@ -43,6 +43,12 @@ fn declares(text: &str, keywords: &[&str], name: &str) -> bool {
     })
 }
 
+/// Whether a `pub use …;` names it.
+fn re_exports(text: &str, name: &str) -> bool {
+    let mut lists = text.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    lists.any(|list| mentions(list, name))
+}
+
 /// From the opening brace of the type to its end.
 fn body_of_type<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let at = words(text, name).find(|at| {
@@ -74,9 +80,9 @@ pub fn is_defined(root: &Path, path: &str) -> bool {
     let any = |check: &dyn Fn(&str) -> bool| files.iter().any(|text| check(text));
     match (left, field) {
         ([], None) => !files.is_empty(),
-        ([name], None) => {
-            any(&|text| declares(text, &["struct", "enum", "trait", "fn", "type", "mod"], name))
-        }
+        ([name], None) => any(&|text| {
+            declares(text, &["struct", "enum", "trait", "fn", "type", "mod"], name) || re_exports(text, name)
+        }),
         ([name], Some(field)) => any(&|text| {
             body_of_type(text, name)
                 .is_some_and(|body| words(body, field).any(|at| body[at + field.len()..].starts_with(':')))
