@@ -107,17 +107,18 @@ def one_large_object(store, size, only):
         for _ in range(size // len(piece)):
             file.write(piece)
     if "up" in only:
+        def check_and_remove(name):
+            has_size(store, name, size)
+            store.run([HOLDFS, "object", "rm", f"bench/{name}"])
+
         up = [
             ("holdfs", nothing, [HOLDFS, "object", "put", source, "bench/holdfs"]),
             ("rclone", nothing, ["rclone", "copyto", "--ignore-times", "--s3-upload-concurrency", 8, source, "s:bench/rclone"]),
             ("aws", nothing, ["aws", "s3", "cp", "--no-progress", source, "s3://bench/aws"]),
         ]
-        best_of(store, f"upload of {size // GIB} GiB", "MB", size / 1e6, up, lambda name: has_size(store, name, size))
-    else:
-        store.run([HOLDFS, "object", "put", source, "bench/holdfs"])
-    for name in ("aws", "rclone"):
-        subprocess.run([HOLDFS, "object", "rm", f"bench/{name}"], env=store.environment, stderr=subprocess.DEVNULL)
+        best_of(store, f"upload of {size // GIB} GiB", "MB", size / 1e6, up, check_and_remove)
     if "down" in only:
+        store.run([HOLDFS, "object", "put", source, "bench/holdfs"])
         pieces = [f'url = "{store.endpoint}/bench/holdfs"\nrange = "{first}-{last}"\noutput = "{target}.{n}"\n'
                   for n, (first, last) in enumerate(ranges(size))]
         curl = curl_config(folder / "curl", pieces)
@@ -139,7 +140,7 @@ def one_large_object(store, size, only):
         best_of(store, f"download of {size // GIB} GiB", "MB", size / 1e6, down, check)
         store.run([HOLDFS, "object", "get", "bench/holdfs", target])
         subprocess.run(["cmp", source, target], check=True)
-    store.run([HOLDFS, "object", "rm", "bench/holdfs"])
+        store.run([HOLDFS, "object", "rm", "bench/holdfs"])
     shutil.rmtree(folder)
 
 

@@ -269,6 +269,7 @@ fn a_random_read_asks_for_its_pages_alone() {
         assert_eq!(get(&reader, 500 * MIB + 5, 100).await, Ok(content(ByteRange::sized(500 * MIB + 5, 100))));
         assert_eq!(get(&reader, 4096, 4096).await, Ok(content(ByteRange::sized(4096, 4096))));
         assert_eq!(rig.asked(), [(500 * MIB, 500 * MIB + 4096), (4096, 8192)]);
+        rig.quiet().await;
         assert_eq!(rig.budget.used_bytes(), 0);
     });
 }
