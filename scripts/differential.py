@@ -468,6 +468,9 @@ def sequence(seed):
             step = {"do": rng.choice(["list_v1", "list_v2", "list_versions"])}
             step |= rng.choice([{}, {"prefix": "a"}, {"prefix": "a/", "delimiter": "/"}, {"delimiter": "/"}])
             step |= rng.choice([{}, {"max": 1}, {"max": 2}, {"max": 3}])
+            if step["do"] == "list_versions" and CEPH:
+                # Its markers hold `+` as it is, which boto3 reads as a blank: it never gets beyond that key.
+                step.pop("max", None)
             if step["do"] == "list_v2" and rng.random() < .3:
                 step["after"] = "a-"
         steps += step if isinstance(step, list) else [step]
