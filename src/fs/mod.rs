@@ -7,11 +7,11 @@
 //! `async fn` may reach the store, where each request has 60 s. Where both make sense there is a pair: `x_now`
 //! answers if it can without waiting (`None`: it cannot), `x` always answers.
 //!
-//! * [`ops`]: the operations, one file per family; read [`ops::open`] first.
-//! * [`content`], [`handle`]: what an inode's bytes are, and who has it open.
-//! * [`claims`]: who may change which names right now. No lock is held across an await; a claim may be.
-//! * [`commit`], [`change`]: what uploads came to, and what the kernel must forget.
-//! * [`worm`], [`posix`], [`ahead`], [`intent`], [`file_move`]: locks, stored metadata, read-ahead over files, renames that
+//! * `ops`: the operations, one file per family; read `ops::open` first.
+//! * `content`, `handle`: what an inode's bytes are, and who has it open.
+//! * `claims`: who may change which names right now. No lock is held across an await; a claim may be.
+//! * `commit`, `change`: what uploads came to, and what the kernel must forget.
+//! * `worm`, `posix`, `ahead`, `intent`, `file_move`: locks, stored metadata, read-ahead over files, renames that
 //!   a crash must not leave half done.
 
 mod ahead;

@@ -2,10 +2,10 @@
 //!
 //! * [`name`]: pure rules: key ↔ path, what can be a name and what is reserved.
 //! * [`attributes`]: pure: what user metadata says of mode, owner, times, links and devices.
-//! * [`entry`]: what the store said of one name · [`inode`]: the node table: ids, lookup counts, pins, moves.
-//! * [`overlay`]: what this mount changed and the store may not show yet · [`tree`]: both, and the weighing of what
+//! * `entry`: what the store said of one name · `inode`: the node table: ids, lookup counts, pins, moves.
+//! * `overlay`: what this mount changed and the store may not show yet · `tree`: both, and the weighing of what
 //!   the store says against them, under one lock.
-//! * [`lookup`] and [`listing`]: what the store says of one name, and of a directory, page by page.
+//! * `lookup` and `listing`: what the store says of one name, and of a directory, page by page.
 //! * [`catalog`]: the few questions both ask; the live bucket answers them, later a moment of the past too.
 //!
 //! Invariants: a plain `fn` answers from memory, only an `async fn` asks the store. A name is absent only on the

@@ -5,8 +5,8 @@
 //! not shown itself to be sequential fetches exactly what was asked. One that has is *streamed*: everything from
 //! there on up to its window is fetched ahead, and the window grows only when a read finds its bytes missing.
 //!
-//! What may be fetched ahead is bound to what was read: at most [`AHEAD_PER_READ`] times the bytes that the run
-//! has read, and only while at least one of [`SPARSE_MAX`] bytes it passed over was read. So whatever the
+//! What may be fetched ahead is bound to what was read: at most `AHEAD_PER_READ` times the bytes that the run
+//! has read, and only while at least one of `SPARSE_MAX` bytes it passed over was read. So whatever the
 //! pattern, the bytes fetched stay within a small multiple of the bytes read (proved below by trial).
 
 use crate::base::ranges::ByteRange;

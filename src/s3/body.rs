@@ -4,8 +4,6 @@
 //! socket gave. A reply's stream knows how many bytes it owes: one that ends early, stalls or fails yields an
 //! error, and one whose checksum is known is verified at its end, so a silent end is always a whole body.
 
-#![warn(missing_docs)]
-
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,8 +1,6 @@
 //! `Client::send`: encode, sign, transport, judge, retry, decode. What all clones of a client share is here; what
 //! one operation goes through is in `exchange`.
 
-#![warn(missing_docs)]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};

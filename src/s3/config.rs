@@ -1,7 +1,5 @@
 //! What a client is made of.
 
-#![warn(missing_docs)]
-
 use std::path::PathBuf;
 use std::time::Duration;
 

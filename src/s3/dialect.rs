@@ -13,6 +13,7 @@ use super::ChecksumMode;
 use super::checksum::Method as Checksum;
 use super::operation::Request;
 
+/// What has been learnt of one store; shared by all clones of a client.
 #[derive(Debug)]
 pub struct Dialect {
     /// Index into [`Checksum::ORDER`].
@@ -27,9 +28,13 @@ pub struct Dialect {
 /// Who made the store, by its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vendor {
+    /// Has not said.
     Unknown,
+    /// Amazon S3.
     Aws,
+    /// MinIO and what is made of it.
     Minio,
+    /// The gateway of Ceph.
     Ceph,
     /// The server of `holdfs serve`.
     Holdfs,
@@ -38,7 +43,7 @@ pub enum Vendor {
 const VENDORS: [Vendor; 5] = [Vendor::Unknown, Vendor::Aws, Vendor::Minio, Vendor::Ceph, Vendor::Holdfs];
 
 impl Dialect {
-    pub fn new(mode: ChecksumMode) -> Self {
+    pub(super) fn new(mode: ChecksumMode) -> Self {
         let first = match mode {
             ChecksumMode::Auto | ChecksumMode::Trailer => Checksum::Trailer,
             ChecksumMode::Header => Checksum::Header,
@@ -53,18 +58,19 @@ impl Dialect {
         }
     }
     /// How uploads prove that they arrived whole.
-    pub fn checksum(&self) -> Checksum {
+    pub(super) fn checksum(&self) -> Checksum {
         Checksum::ORDER[usize::from(self.checksum.load(Ordering::Relaxed))]
     }
     /// What to try where the store refused `refused`.
-    pub fn below(&self, refused: Checksum) -> Option<Checksum> {
+    pub(super) fn below(&self, refused: Checksum) -> Option<Checksum> {
         if self.fixed { None } else { Checksum::ORDER.get(usize::from(refused.index()) + 1).copied() }
     }
     /// A request that was refused with a better method succeeded with this one: begin with it from now on.
-    pub fn settle_for(&self, method: Checksum) {
+    pub(super) fn settle_for(&self, method: Checksum) {
         self.checksum.fetch_max(method.index(), Ordering::Relaxed);
     }
 
+    /// Known from the first reply on.
     pub fn vendor(&self) -> Vendor {
         VENDORS[usize::from(self.vendor.load(Ordering::Relaxed))]
     }
@@ -77,7 +83,7 @@ impl Dialect {
         self.vendor() != Vendor::Ceph && !self.ignores_conditions.load(Ordering::Relaxed)
     }
     /// The store was caught at it (see `probe`).
-    pub fn note_ignored_condition(&self) {
+    pub(super) fn note_ignored_condition(&self) {
         self.ignores_conditions.store(true, Ordering::Relaxed);
     }
     /// A copy that replaces metadata keeps the tags, as S3 promises. (Ceph 16 drops them unless they are sent.)
@@ -85,13 +91,13 @@ impl Dialect {
         self.vendor() != Vendor::Ceph
     }
     /// Says in the store's own way what the request says in S3's.
-    pub fn accommodate(&self, request: &mut Request) {
+    pub(super) fn accommodate(&self, request: &mut Request) {
         if self.vendor() == Vendor::Ceph && request.method == Method::PUT {
             bare_etag(&mut request.headers);
             condition_of_source(&mut request.headers);
         }
     }
-    pub fn observe(&self, headers: &HeaderMap) {
+    pub(super) fn observe(&self, headers: &HeaderMap) {
         if self.vendor() == Vendor::Unknown
             && let Some(index) = VENDORS.iter().position(|vendor| *vendor == vendor_of(headers))
         {

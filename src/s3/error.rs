@@ -4,8 +4,6 @@
 //! status, and a 404 means "absent" only when an S3 server says so in its own words: an error page of a proxy
 //! never does (see [`Asked`]).
 
-#![warn(missing_docs)]
-
 use std::fmt;
 
 use quick_xml::Reader;
@@ -446,7 +444,7 @@ pub struct Document {
     pub host_id: String,
     /// The region that the bucket is in, in redirects and malformed authorizations.
     pub region: String,
-    /// Elements of [`DETAILS`] that it has, with their text.
+    /// Elements of `DETAILS` that it has, with their text.
     pub details: Vec<(&'static str, String)>,
 }
 

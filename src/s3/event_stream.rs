@@ -7,8 +7,6 @@
 //!
 //! All numbers are big-endian. Lengths are believed once their checksum fits, and bounded even then.
 
-#![warn(missing_docs)]
-
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Error, Result};

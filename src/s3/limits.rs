@@ -1,8 +1,6 @@
 //! What a store accepts. The default is AWS; tests scale it down so that the paths for huge objects run on small
 //! ones.
 
-#![warn(missing_docs)]
-
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -57,6 +57,8 @@
 //!
 //! [`resource`] has the same as handles of things that know their own names.
 
+#![warn(missing_docs)]
+
 pub mod body;
 mod checksum;
 pub mod client;
@@ -64,7 +66,7 @@ pub mod config;
 pub mod credentials;
 pub mod dialect;
 pub mod document;
-pub mod endpoint;
+mod endpoint;
 mod envelope;
 pub mod error;
 pub mod event_stream;
@@ -88,7 +90,7 @@ mod retry;
 mod scripted;
 mod session;
 pub mod settings;
-pub mod sign;
+mod sign;
 mod skew;
 pub mod transfer;
 mod transport;

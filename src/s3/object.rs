@@ -1,7 +1,5 @@
 //! How an object is named: always with its version.
 
-#![warn(missing_docs)]
-
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,5 @@
 //! A verb of S3 as data.
 
-#![warn(missing_docs)]
-
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 

@@ -1,8 +1,6 @@
 //! Forms with which a browser that has no keys uploads one object.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>
 
-#![warn(missing_docs)]
-
 use std::ops::RangeInclusive;
 use std::time::SystemTime;
 

@@ -1,8 +1,8 @@
 //! `holdfs object`: what the store holds, key by key, without a mount. A file each does a command; what several share:
 //!
-//! * [`target`] is what `BUCKET/KEY` means, [`many`] what `--recursive` does, [`glob`] what its filters match;
-//! * [`batch`] works on many keys side by side, [`each`] on one or many in the same way;
-//! * [`place`] is where downloads may go, [`walk`] and [`source`] are where uploads come from.
+//! * `target` is what `BUCKET/KEY` means, `many` what `--recursive` does, `glob` what its filters match;
+//! * `batch` works on many keys side by side, `each` on one or many in the same way;
+//! * `place` is where downloads may go, `walk` and `source` are where uploads come from.
 
 mod acl;
 mod across;

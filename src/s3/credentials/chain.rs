@@ -50,6 +50,7 @@ const ORDER: [Place; 8] = [
 ];
 
 impl Chain {
+    /// Looks in `environment` and in the files that it names; `profile` switches all places but that profile off.
     pub fn new(environment: Environment, profile: Option<&str>) -> Self {
         Self {
             environment,

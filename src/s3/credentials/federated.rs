@@ -20,8 +20,11 @@ const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Keys in exchange for a grant.
 #[derive(Clone, Debug)]
 pub struct Federated {
+    /// Who gives the keys.
     pub service: Service,
+    /// What is asked for.
     pub role: Role,
+    /// What is shown for it.
     pub grant: Grant,
 }
 
@@ -35,7 +38,14 @@ pub enum Grant {
     /// AssumeRoleWithCustomToken: whatever the identity plug-in of a MinIO server understands; needs a role's ARN.
     CustomToken(Arc<dyn TokenSource>),
     /// AssumeRoleWithLDAPIdentity.
-    Ldap { user: String, password: Secret, revoke_type: Option<String> },
+    Ldap {
+        /// As the directory knows them.
+        user: String,
+        /// Theirs.
+        password: Secret,
+        /// Which keys of theirs to withdraw at once (MinIO).
+        revoke_type: Option<String>,
+    },
     /// AssumeRoleWithCertificate: over TLS, with the certificate of the service's [`super::Reach`].
     Certificate,
 }
@@ -43,14 +53,18 @@ pub enum Grant {
 /// One token and how long its giver says that it lives.
 #[derive(Clone, Debug)]
 pub struct Token {
+    /// What is sent, as it is.
     pub text: Secret,
+    /// From now on; `None` where its giver did not say.
     pub expires_in: Option<Duration>,
 }
 
+/// A token on its way.
 pub type TokenFetching<'a> = Pin<Box<dyn Future<Output = Result<Token, Error>> + Send + 'a>>;
 
 /// Where tokens come from; asked again for each renewal.
 pub trait TokenSource: Send + Sync {
+    /// One that is good now; `Credentials` where there is none.
     fn token(&self) -> TokenFetching<'_>;
 }
 

@@ -25,9 +25,11 @@ const FAR_WAIT: Duration = Duration::from_secs(5);
 /// How a service is reached.
 #[derive(Clone, Debug)]
 pub struct Reach {
+    /// Between us and the service.
     pub proxy: Proxy,
     /// A bundle in PEM that is trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
+    /// Shown to a service that asks for one.
     pub client_certificate: Option<ClientCertificate>,
     /// Bounds one whole call.
     pub wait: Duration,

@@ -16,6 +16,7 @@ pub fn profile(text: &str) {
     }
 }
 
+/// A command line of a profile.
 pub fn command(text: &str) {
     let _ = process::split(text);
 }
@@ -31,14 +32,17 @@ pub fn json(text: &str) {
     let _ = serde_json::from_slice(text).map(|fields| login::keys_of(&fields));
 }
 
+/// An answer of STS.
 pub fn sts(text: &str) {
     let _ = sts::parse("AssumeRole", text.as_bytes());
 }
 
+/// An address of an alias with its keys.
 pub fn mc_host(text: &str) {
     let _ = minio::parse_url(text);
 }
 
+/// A file of boto's.
 pub fn boto(text: &str) {
     let _ = legacy::pair(text, ("aws_access_key_id", "aws_secret_access_key"));
 }

@@ -17,6 +17,7 @@ use super::{Credentials, Environment, Fetching, Source};
 use crate::base::secret::Secret;
 use crate::s3::{Error, ErrorKind};
 
+/// Where IBM Cloud exchanges an API key for a token.
 pub const AUTH_ENDPOINT: &str = "https://iam.cloud.ibm.com/identity/token";
 /// `bx:bx`, the public name of every client.
 const CLIENT: &str = "Basic Yng6Yng=";
@@ -140,6 +141,7 @@ impl Source for ApiKey {
 #[derive(serde::Deserialize)]
 pub struct CredentialsFile {
     apikey: Option<String>,
+    /// The service instance that new buckets belong to.
     pub resource_instance_id: Option<String>,
     iam_auth_endpoint: Option<String>,
     cos_hmac_keys: Option<HmacKeys>,
@@ -154,7 +156,9 @@ struct HmacKeys {
 /// What a place of IBM's has.
 #[derive(Debug)]
 pub enum Found {
+    /// HMAC keys, which sign like any others.
     Keys(Credentials),
+    /// A key to be exchanged for tokens.
     ApiKey(ApiKey),
 }
 

@@ -33,6 +33,7 @@ pub struct Login {
     pub endpoint: Option<String>,
     /// Of the profile; the session's own goes first.
     pub region: Option<String>,
+    /// How the sign-in service is reached.
     pub reach: Reach,
 }
 
@@ -53,6 +54,7 @@ struct Keys {
 }
 
 impl Login {
+    /// The folder of the AWS tools: `AWS_LOGIN_CACHE_DIRECTORY`, else `~/.aws/login/cache`.
     pub fn cache_of(environment: &Environment) -> PathBuf {
         match environment.get("AWS_LOGIN_CACHE_DIRECTORY") {
             Some(path) => PathBuf::from(path),

@@ -5,7 +5,7 @@
 //! on with the old ones, in the last sixth (or when the store calls them expired) by one caller while all wait.
 //! Looking for credentials takes seconds at most: a missing metadata service must not hang a mount.
 //!
-//! [`Chain`] asks the standard places in their order and keeps to the first that answered; [`way`] is how a profile
+//! [`Chain`] asks the standard places in their order and keeps to the first that answered; `way` is how a profile
 //! gets its keys. Each other module is one kind of [`Source`] or one kind of file.
 
 mod chain;
@@ -51,10 +51,13 @@ pub use fetch::Reach;
 pub struct Credentials {
     /// Empty for a bearer token.
     pub access_key: String,
+    /// What signs; of a bearer the token itself.
     pub secret_key: Secret,
+    /// Comes with keys that expire, and is sent with every request.
     pub session_token: Option<Secret>,
     /// `None` for those that live until they are withdrawn.
     pub expires: Option<SystemTime>,
+    /// How they are used.
     pub proof: Proof,
 }
 
@@ -71,6 +74,7 @@ pub enum Proof {
 }
 
 impl Credentials {
+    /// A pair that lives until it is withdrawn.
     pub fn new(access_key: impl Into<String>, secret_key: Secret) -> Self {
         let (access_key, proof) = (access_key.into(), Proof::Signature);
         Self { access_key, secret_key, session_token: None, expires: None, proof }
@@ -81,10 +85,13 @@ impl Credentials {
     }
 }
 
+/// Credentials on their way.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Credentials, Error>> + Send + 'a>>;
 
 /// A place that has credentials.
 pub trait Source: Send + Sync {
+    /// Asks the place; within seconds, for requests wait. `NoCredentials` where it has none, `Credentials` where it
+    /// should have some and has not.
     fn fetch(&self) -> Fetching<'_>;
 }
 
@@ -127,6 +134,7 @@ impl Provider {
     pub fn standard_in(environment: Environment, profile: Option<&str>) -> Self {
         Self::from_source(Chain::new(environment, profile), Clock::system())
     }
+    /// Keys of a source, kept and renewed ahead of their end by `clock`.
     pub fn from_source(source: impl Source + 'static, clock: Clock) -> Self {
         Self(Kind::Renewed(Arc::new(Renewed::new(Box::new(source), clock))))
     }

@@ -39,6 +39,8 @@ struct Document {
 }
 
 impl Process {
+    /// A program and its arguments as a profile has them: divided at blanks outside of quotes, no shell. `Credentials`
+    /// for an empty line and an open quote.
     pub fn new(line: &str) -> Result<Self, Error> {
         let mut words = split(line).ok_or_else(|| fault("credential_process has a quote without its end"))?;
         if words.is_empty() {

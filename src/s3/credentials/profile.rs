@@ -1,6 +1,6 @@
 //! AWS's profile files: `~/.aws/config` and `~/.aws/credentials`, merged, the latter on top.
 //!
-//! [`Profiles::load`] reads them; a profile gives keys and also says where the store is. [`parse`] follows the
+//! [`Profiles::load`] reads them; a profile gives keys and also says where the store is. `parse` follows the
 //! rules of the AWS SDKs to the letter (continued lines, comments, `[profile x]` before `[x]`): their own test
 //! cases are ours.
 
@@ -25,16 +25,27 @@ pub struct Profiles {
 /// What a profile says besides keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Store {
+    /// `region`.
     pub region: Option<String>,
+    /// `endpoint_url` of its `services` section, else its own.
     pub endpoint: Option<String>,
+    /// `ca_bundle`: trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
+    /// `addressing_style` of its `s3` block; `None` for `auto` too.
     pub style: Option<Style>,
+    /// `ibm_service_instance_id`.
     pub service_instance_id: Option<String>,
+    /// `use_fips_endpoint`.
     pub fips: Option<bool>,
+    /// `use_dualstack_endpoint`, its own or of its `s3` block.
     pub dualstack: Option<bool>,
+    /// `use_accelerate_endpoint` of its `s3` block.
     pub accelerate: Option<bool>,
+    /// `s3_use_arn_region`.
     pub follow_arn_region: Option<bool>,
+    /// The contrary of `s3_disable_express_session_auth`.
     pub express_sessions: Option<bool>,
+    /// The contrary of `s3_disable_multiregion_access_points`.
     pub multi_region: Option<bool>,
 }
 

@@ -12,10 +12,13 @@ const DURATION_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 /// STS AssumeRole.
 #[derive(Clone, Debug)]
 pub struct AssumeRole {
+    /// Who gives the keys.
     pub service: Service,
     /// Whose keys sign the request.
     pub keys: Provider,
+    /// What is asked for.
     pub role: Role,
+    /// Where the role's owner asks for a second factor.
     pub mfa: Option<Mfa>,
 }
 
@@ -24,6 +27,7 @@ pub struct AssumeRole {
 pub struct Mfa {
     /// The serial number or ARN of the device.
     pub device: String,
+    /// The six digits that it shows now.
     pub code: Secret,
 }
 

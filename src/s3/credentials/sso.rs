@@ -28,14 +28,19 @@ const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 pub struct Sso {
     /// Of an `[sso-session …]`, whose tokens can be renewed.
     pub session: Option<String>,
+    /// `sso_start_url`: where people log in; names the token's file where there is no session.
     pub start_url: String,
+    /// `sso_account_id`.
     pub account_id: String,
+    /// `sso_role_name`.
     pub role_name: String,
-    /// `https://portal.sso.REGION.amazonaws.com` and `https://oidc.REGION.amazonaws.com`.
+    /// Where keys are: `https://portal.sso.REGION.amazonaws.com`.
     pub portal: String,
+    /// Where tokens are renewed: `https://oidc.REGION.amazonaws.com`.
     pub oidc: String,
     /// Where tokens are kept: `~/.aws/sso/cache`.
     pub cache: PathBuf,
+    /// How both are reached.
     pub reach: Reach,
 }
 
@@ -70,6 +75,7 @@ struct Keys {
 }
 
 impl Sso {
+    /// The folder of the AWS tools: `~/.aws/sso/cache`.
     pub fn cache_of(environment: &Environment) -> PathBuf {
         environment.home().unwrap_or_default().join(".aws/sso/cache")
     }

@@ -72,6 +72,7 @@ impl Service {
     pub fn with_region(self, region: &str) -> Self {
         Self { region: region.to_owned(), ..self }
     }
+    /// By another proxy, with other certificates, or with another deadline than usual.
     pub fn with_reach(self, reach: Reach) -> Self {
         Self { reach, ..self }
     }

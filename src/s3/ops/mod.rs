@@ -3,8 +3,6 @@
 //! A verb encodes itself into a [`Request`] and decodes a good [`Reply`]. An empty bucket, key, version or upload id
 //! never reaches the wire: it would name something else (`DELETE /bucket/` + nothing is DeleteBucket).
 
-#![warn(missing_docs)]
-
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 

@@ -50,8 +50,6 @@
 //! # }
 //! ```
 
-#![warn(missing_docs)]
-
 mod bucket;
 mod collection;
 mod known;

@@ -3,8 +3,6 @@
 //! a new file here and touches nothing else. Documents of which a bucket has several, told apart by an id, are
 //! [`NamedSetting`]s with four verbs of their own.
 
-#![warn(missing_docs)]
-
 use std::marker::PhantomData;
 
 use bytes::Bytes;

@@ -1,11 +1,9 @@
 //! Managed transfers over the plain verbs: uploads and copies of any size in parallel parts, downloads in parallel
 //! ranges, listings as one stream over all pages.
 //!
-//! [`plan`] cuts an object into parts (pure); [`upload()`], [`copy_object`], [`compose()`] and [`download()`] run a plan. [`assembly`]
+//! [`plan`] cuts an object into parts (pure); [`upload()`], [`copy_object`], [`compose()`] and [`download()`] run a plan. `assembly`
 //! is the life of one multipart upload: begun, filled, completed once, or aborted. What is read is pinned by its
 //! ETag, so that two versions never mix.
-
-#![warn(missing_docs)]
 
 mod assembly;
 mod compose;
