@@ -1,8 +1,10 @@
 //! Digests and checksums behind one face, each by the fastest instructions the CPU has.
 //!
-//! `sha2` finds the SHA extensions at run time and `crc-fast` the carry-less multiplication, so one binary
-//! serves every machine. S3 writes checksums as base64 of the big-endian value: [`base64()`] of
+//! `sha2` finds the SHA extensions at run time, `crc-fast` the carry-less multiplication and `twox-hash` the vector
+//! units, so one binary serves every machine. S3 writes checksums as base64 of the big-endian value: [`base64()`] of
 //! `value.to_be_bytes()`.
+
+use std::hash::Hasher as _;
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
@@ -73,8 +75,52 @@ running_hash!(
     Sha1, sha1::Sha1, 20
 );
 running_hash!(
-    /// A running MD5 (only for ETags and Content-MD5).
+    /// A running SHA-512 (only as an S3 checksum).
+    Sha512, sha2::Sha512, 64
+);
+running_hash!(
+    /// A running MD5 (for ETags and Content-MD5, and as an S3 checksum).
     Md5, md5::Md5, 16
+);
+
+macro_rules! running_xxhash {
+    ($(#[$doc:meta])* $name:ident, $inner:ty, $seeded:expr, $finish:ident -> $value:ty) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name($inner);
+
+        impl $name {
+            /// Of no bytes yet, seeded with 0.
+            pub fn new() -> Self {
+                Self($seeded)
+            }
+            pub fn update(&mut self, data: &[u8]) {
+                self.0.write(data);
+            }
+            pub fn value(&self) -> $value {
+                self.0.$finish()
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
+}
+
+running_xxhash!(
+    /// A running XXH64 (only as an S3 checksum).
+    XxHash64, twox_hash::XxHash64, twox_hash::XxHash64::with_seed(0), finish -> u64
+);
+running_xxhash!(
+    /// A running XXH3 of 64 bits (only as an S3 checksum).
+    XxHash3, twox_hash::XxHash3_64, twox_hash::XxHash3_64::new(), finish -> u64
+);
+running_xxhash!(
+    /// A running XXH3 of 128 bits (only as an S3 checksum).
+    XxHash128, twox_hash::XxHash3_128, twox_hash::XxHash3_128::new(), finish_128 -> u128
 );
 
 macro_rules! running_crc {

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod buffer;
+pub mod checksum;
 pub mod clock;
 #[cfg(test)]
 pub mod corpus;

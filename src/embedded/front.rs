@@ -14,9 +14,7 @@ use s3s::service::S3Service;
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::admin;
-use super::api::{
-    Document, Form, Ignored, Required, Status, Written, check_document, token_after, wrong_region,
-};
+use super::api::{Form, Ignored, Required, Written, check_document, finish, token_after, wrong_region};
 use super::body::{Dropped, Reply, Upload};
 use super::faults::{Action, EtagSpelling, Faults, When};
 use super::log::{Log, Record};
@@ -160,23 +158,6 @@ fn too_long_lived<B>(request: &Request<B>) -> Option<Refusal> {
     let lives = expires.parse::<u64>().is_ok_and(|seconds| (1..=604_800).contains(&seconds));
     let message = "X-Amz-Expires must be between 1 and 604800 seconds (a week)";
     (!lives).then(|| Refusal::new(400, "AuthorizationQueryParametersError", message))
-}
-
-/// What `s3s` leaves to be said.
-fn finish(mut answer: Answer) -> Answer {
-    if let Some(Document(bytes)) = answer.extensions_mut().remove() {
-        answer.headers_mut().remove(header::CONTENT_LENGTH);
-        *answer.body_mut() = s3s::Body::from(bytes);
-    }
-    if let Some(Status(status)) = answer.extensions_mut().remove() {
-        *answer.status_mut() = status;
-    }
-    if answer.status() == StatusCode::NOT_MODIFIED {
-        answer.headers_mut().remove(header::CONTENT_TYPE);
-        answer.headers_mut().remove(header::CONTENT_LENGTH);
-        *answer.body_mut() = s3s::Body::empty();
-    }
-    answer
 }
 
 /// The `Code` of an error document.

@@ -191,8 +191,8 @@ pub const SETTINGS: &[SettingVerbs] = verbs! {
     "website": "GetBucketWebsite" "PutBucketWebsite" "DeleteBucketWebsite", None;
 };
 
-/// Operations of newer S3, of MinIO and of IBM that `s3s` does not know: it would take such a request as one for the
-/// bucket or the object itself. With method and sub-resource; the first that fits.
+/// Operations of newer S3, of MinIO and of IBM that `s3s` does not know, or not in all that they can carry: it would
+/// take such a request as one for the bucket or the object itself, or refuse it. With method and sub-resource; the first that fits.
 const BEYOND: &[(Method, Place, &str, &str)] = &[
     (Method::GET, Place::Service, "events", "ListenNotification"),
     (Method::GET, Place::Service, "extended", "ListBucketsExtended"),
@@ -229,6 +229,7 @@ const BEYOND: &[(Method, Place, &str, &str)] = &[
     (Method::POST, Place::Object, "remove", "DeleteLegalHold"),
     (Method::POST, Place::Object, "extendRetention", "ExtendObjectRetention"),
     (Method::POST, Place::Object, "lambdaArn", "PromptObject"),
+    (Method::POST, Place::Object, "uploadId", "CompleteMultipartUpload"),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -245,7 +246,7 @@ fn beyond(method: &Method, place: Place, query: Query<'_>) -> Option<&'static st
     BEYOND.iter().find(fits).map(|(.., operation)| *operation)
 }
 
-/// Whether `s3s` does not know the operation.
+/// Whether the operation goes past `s3s`.
 pub fn is_beyond(operation: &str) -> bool {
     BEYOND.iter().any(|(.., name)| *name == operation)
 }
@@ -283,7 +284,6 @@ fn of_object(method: &Method, query: Query<'_>, headers: &HeaderMap) -> &'static
         Method::POST => query
             .choose(&[
                 ("uploads", "CreateMultipartUpload"),
-                ("uploadId", "CompleteMultipartUpload"),
                 ("select", "SelectObjectContent"),
                 ("restore", "RestoreObject"),
             ])

@@ -2,8 +2,9 @@
 //!
 //! Uploads carry a CRC-64/NVME, which costs next to nothing and which stores keep for the whole object: ahead of
 //! the bytes where these are at hand, behind them where they are read only once ([`Method::Trailer`]). Stores that
-//! refuse get the next method of [`Method::ORDER`]; `dialect` remembers. What the store echoes must agree with what
-//! was sent, and the body of a download with the checksum that came along.
+//! refuse get the next method of [`Method::ORDER`]; `dialect` remembers. A request that asks for another algorithm
+//! (`ops::With::checksum`) carries that one. What the store echoes must agree with what was sent, and the body of a
+//! download with the checksum that came along.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -12,11 +13,11 @@ use http::HeaderMap;
 use super::body::{Body, Verify};
 use super::sign::chunked::Trailer;
 use super::{Error, ErrorKind};
-use crate::base::digest::{self, Crc32, Crc32C, Crc64Nvme, Md5, Sha1, Sha256};
+use crate::base::checksum::{Algorithm, Running};
+use crate::base::digest::{self, Md5, Sha256};
 
-pub const CRC64NVME: &str = "x-amz-checksum-crc64nvme";
-/// Characters of eight bytes in base64.
-const CRC64NVME_VALUE_LEN: u64 = 12;
+/// What uploads carry where nobody asks for another.
+pub const USUAL: Algorithm = Algorithm::Crc64Nvme;
 
 /// Ways to protect an upload, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +44,11 @@ impl Method {
 /// Which digests of a body are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// For the signature.
     pub sha256: bool,
-    pub crc64: bool,
+    /// For a header of its own.
+    pub checksum: Option<Algorithm>,
+    /// For Content-MD5.
     pub md5: bool,
 }
 
@@ -52,7 +56,7 @@ pub struct Wanted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digests {
     pub sha256: Option<String>,
-    pub crc64: Option<String>,
+    pub checksum: Option<(Algorithm, String)>,
     pub md5: Option<String>,
 }
 
@@ -85,7 +89,7 @@ pub async fn digests(body: &Body, wanted: Wanted) -> Result<Digests, Error> {
 
 struct Sum {
     sha256: Option<Sha256>,
-    crc64: Option<Crc64Nvme>,
+    checksum: Option<Running>,
     md5: Option<Md5>,
 }
 
@@ -96,7 +100,7 @@ impl Sum {
     fn new(wanted: Wanted) -> Self {
         Self {
             sha256: wanted.sha256.then(Sha256::new),
-            crc64: wanted.crc64.then(Crc64Nvme::new),
+            checksum: wanted.checksum.map(Running::new),
             md5: wanted.md5.then(Md5::new),
         }
     }
@@ -112,8 +116,8 @@ impl Sum {
         if let Some(sha256) = &mut self.sha256 {
             sha256.update(piece);
         }
-        if let Some(crc64) = &mut self.crc64 {
-            crc64.update(piece);
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(piece);
         }
         if let Some(md5) = &mut self.md5 {
             md5.update(piece);
@@ -122,50 +126,63 @@ impl Sum {
     fn finish(self) -> Digests {
         Digests {
             sha256: self.sha256.map(|sha256| digest::hex(&sha256.finish())),
-            crc64: self.crc64.map(|crc64| spell(&crc64)),
+            checksum: self.checksum.map(|checksum| (checksum.algorithm(), checksum.spell())),
             md5: self.md5.map(|md5| digest::base64(&md5.finish())),
         }
     }
 }
 
-fn spell(crc: &Crc64Nvme) -> String {
-    digest::base64(&crc.value().to_be_bytes())
+/// The checksum behind a chunked body.
+pub struct ChecksumTrailer(Running);
+
+impl ChecksumTrailer {
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(Running::new(algorithm))
+    }
 }
 
-/// The checksum behind a chunked body.
-#[derive(Default)]
-pub struct CrcTrailer(Crc64Nvme);
-
-impl Trailer for CrcTrailer {
+impl Trailer for ChecksumTrailer {
     fn name(&self) -> &'static str {
-        CRC64NVME
+        self.0.algorithm().header()
     }
     fn value_len(&self) -> u64 {
-        CRC64NVME_VALUE_LEN
+        4 * self.0.algorithm().value_len().div_ceil(3) as u64
     }
     fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
     fn value(&self) -> String {
-        spell(&self.0)
+        self.0.clone().spell()
     }
 }
 
 /// The store's word for what it got, where it says one, must be ours.
-pub fn check_echo(sent: Option<&str>, reply: &HeaderMap) -> Result<(), Error> {
-    let (Some(sent), Some(echoed)) = (sent, echo(reply)) else { return Ok(()) };
-    if sent == echoed {
-        return Ok(());
-    }
+pub fn check_echo(sent: Option<&(Algorithm, String)>, reply: &HeaderMap) -> Result<(), Error> {
+    let Some((algorithm, sent)) = sent else { return Ok(()) };
+    let Some(echoed) = echo(*algorithm, reply).filter(|echoed| echoed != sent) else { return Ok(()) };
     let message =
-        format!("the store got other bytes than were sent: its CRC64NVME is {echoed}, ours is {sent}");
+        format!("the store got other bytes than were sent: its {algorithm} is {echoed}, ours is {sent}");
     Err(Error::new(ErrorKind::Corrupt, message))
 }
 
-/// The CRC-64/NVME that a reply to an upload carries.
-pub fn echo(reply: &HeaderMap) -> Option<&str> {
-    reply.get(CRC64NVME)?.to_str().ok()
+/// The checksum that a reply to an upload carries.
+pub fn echo(algorithm: Algorithm, reply: &HeaderMap) -> Option<&str> {
+    reply.get(algorithm.header())?.to_str().ok()
 }
+
+/// The fastest first.
+const VERIFIED: [Algorithm; 10] = [
+    Algorithm::XxHash128,
+    Algorithm::XxHash3,
+    Algorithm::Crc64Nvme,
+    Algorithm::XxHash64,
+    Algorithm::Crc32c,
+    Algorithm::Crc32,
+    Algorithm::Sha1,
+    Algorithm::Sha256,
+    Algorithm::Sha512,
+    Algorithm::Md5,
+];
 
 /// Verifies the body of a whole object with the best checksum that came along. Those of single parts
 /// (`value-N`) say nothing about the bytes in their order, and a range cannot be verified at all.
@@ -173,55 +190,28 @@ pub fn verifier(status: http::StatusCode, headers: &HeaderMap) -> Option<Box<dyn
     if status != http::StatusCode::OK {
         return None;
     }
-    let value = |name: &str| {
-        let value = headers.get(format!("x-amz-checksum-{name}"))?.to_str().ok()?;
-        (!value.contains('-')).then(|| value.to_owned())
+    let found = |algorithm| {
+        let expected = echo(algorithm, headers).filter(|value| !value.contains('-'))?.to_owned();
+        Some(Box::new(Verifier { expected, running: Running::new(algorithm) }) as _)
     };
-    let found = |name, hasher| value(name).map(|expected| Box::new(Verifier { name, expected, hasher }) as _);
-    found("crc64nvme", Hasher::Crc64Nvme(Crc64Nvme::new()))
-        .or_else(|| found("crc32c", Hasher::Crc32C(Crc32C::new())))
-        .or_else(|| found("crc32", Hasher::Crc32(Crc32::new())))
-        .or_else(|| found("sha1", Hasher::Sha1(Sha1::new())))
-        .or_else(|| found("sha256", Hasher::Sha256(Sha256::new())))
+    VERIFIED.into_iter().find_map(found)
 }
 
 struct Verifier {
-    name: &'static str,
     expected: String,
-    hasher: Hasher,
-}
-
-enum Hasher {
-    Crc64Nvme(Crc64Nvme),
-    Crc32C(Crc32C),
-    Crc32(Crc32),
-    Sha1(Sha1),
-    Sha256(Sha256),
+    running: Running,
 }
 
 impl Verify for Verifier {
     fn update(&mut self, piece: &[u8]) {
-        match &mut self.hasher {
-            Hasher::Crc64Nvme(crc) => crc.update(piece),
-            Hasher::Crc32C(crc) => crc.update(piece),
-            Hasher::Crc32(crc) => crc.update(piece),
-            Hasher::Sha1(sha) => sha.update(piece),
-            Hasher::Sha256(sha) => sha.update(piece),
-        }
+        self.running.update(piece);
     }
     fn finish(&mut self) -> Result<(), Error> {
-        let found = match &self.hasher {
-            Hasher::Crc64Nvme(crc) => spell(crc),
-            Hasher::Crc32C(crc) => digest::base64(&crc.value().to_be_bytes()),
-            Hasher::Crc32(crc) => digest::base64(&crc.value().to_be_bytes()),
-            Hasher::Sha1(sha) => digest::base64(&sha.clone().finish()),
-            Hasher::Sha256(sha) => digest::base64(&sha.clone().finish()),
-        };
+        let (algorithm, found) = (self.running.algorithm(), self.running.clone().spell());
         if found == self.expected {
             return Ok(());
         }
-        let message =
-            format!("the bytes have the {} {found}, but the store says {}", self.name, self.expected);
+        let message = format!("the bytes have the {algorithm} {found}, but the store says {}", self.expected);
         Err(Error::new(ErrorKind::Corrupt, message))
     }
 }
@@ -236,5 +226,54 @@ pub fn pieces_of(body: &Body) -> std::pin::Pin<Box<dyn Stream<Item = std::io::Re
             Box::pin(futures_util::stream::iter(segments))
         }
         Body::Source(source) => source.open(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(algorithm: Algorithm, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static(algorithm.header()),
+            value.parse().expect("a value"),
+        )])
+    }
+
+    #[test]
+    fn every_algorithm_verifies_what_came() {
+        for algorithm in Algorithm::ALL {
+            assert!(VERIFIED.contains(&algorithm), "{algorithm}");
+            let value = digest::base64(&algorithm.of(b"right"));
+            let verdict = |headers: &HeaderMap| {
+                let mut verifier = verifier(http::StatusCode::OK, headers)?;
+                verifier.update(b"ri");
+                verifier.update(b"ght");
+                Some(verifier.finish().map_err(|error| error.kind()))
+            };
+            assert_eq!(verdict(&headers(algorithm, &value)), Some(Ok(())), "{algorithm}");
+            let wrong = digest::base64(&algorithm.of(b"wrong"));
+            assert_eq!(verdict(&headers(algorithm, &wrong)), Some(Err(ErrorKind::Corrupt)), "{algorithm}");
+            assert_eq!(verdict(&headers(algorithm, &format!("{value}-2"))), None, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn trailers_are_as_long_as_they_say() {
+        for algorithm in Algorithm::ALL {
+            let mut trailer = ChecksumTrailer::new(algorithm);
+            trailer.update(b"123456789");
+            assert_eq!(trailer.value(), digest::base64(&algorithm.of(b"123456789")));
+            assert_eq!(trailer.value().len() as u64, trailer.value_len(), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn an_echo_must_be_what_was_sent() {
+        let sent = (Algorithm::XxHash3, "AAAAAAAAAAA=".to_owned());
+        assert!(check_echo(Some(&sent), &headers(Algorithm::XxHash3, &sent.1)).is_ok());
+        assert!(check_echo(Some(&sent), &headers(Algorithm::Crc32, "other")).is_ok(), "of something else");
+        let wrong = check_echo(Some(&sent), &headers(Algorithm::XxHash3, "other"));
+        assert_eq!(wrong.unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }

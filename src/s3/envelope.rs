@@ -16,19 +16,19 @@ use http::header::{
 };
 use http::{Method as Verb, Uri};
 
-use super::checksum::{self, CRC64NVME, CrcTrailer, Digests, Method, Wanted};
+use super::checksum::{self, ChecksumTrailer, Digests, Method, USUAL, Wanted};
 use super::endpoint::{Address, Scheme};
-use super::operation::{Payload, Request};
+use super::operation::{Payload, Request, RequestChecksum};
 use super::sign::canonical;
 use super::sign::chunked::{Chain, Encoder};
 use super::sign::header::{self, Seed};
 use super::sign::{EMPTY_SHA256, Signer};
 use super::transport::{Outgoing, Progress};
 use super::{Body, Error, ErrorKind, PayloadSigning};
+use crate::base::checksum::Algorithm;
 use crate::base::secret::Secret;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
-const CHECKSUM: HeaderName = HeaderName::from_static(CRC64NVME);
 const CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("x-amz-checksum-algorithm");
 const CHECKSUM_TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
 const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
@@ -43,8 +43,17 @@ const STREAMING_SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 pub struct Protection {
     pub wanted: Wanted,
     pub chunks: Chunks,
-    /// Opens an upload whose parts will bring CRC-64/NVME.
-    announce: bool,
+    /// Of the body, where it has one.
+    pub algorithm: Algorithm,
+    /// Without a body, the store is told by what it shall check (a copy) or be brought the parts (an upload).
+    announce: Option<Announcement>,
+}
+
+/// What a store hears of checksums that are not of this request's own bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announcement {
+    Copy,
+    Upload,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +69,9 @@ pub struct Circumstances {
     pub payload: Payload,
     /// S3 refuses this request without an integrity header.
     pub needs_checksum: bool,
+    pub checksum: RequestChecksum,
+    /// There is a body.
+    pub has_body: bool,
     /// The bytes come from a source that is best read once.
     pub read_once: bool,
     pub method: Method,
@@ -78,25 +90,42 @@ pub fn protection(case: Circumstances) -> Protection {
             PayloadSigning::Always => true,
             PayloadSigning::Never => false,
         };
-    let none = Protection { wanted: Wanted::default(), chunks: Chunks::None, announce: false };
+    let algorithm = match case.checksum {
+        RequestChecksum::Computed(algorithm) => algorithm,
+        RequestChecksum::Usual | RequestChecksum::Given => USUAL,
+    };
+    let none = Protection { wanted: Wanted::default(), chunks: Chunks::None, algorithm, announce: None };
+    let asked = matches!(case.checksum, RequestChecksum::Computed(_));
+    let usual = case.checksum == RequestChecksum::Usual;
+    // One that was asked for is sent whatever the store's own taste.
+    let checksum = (asked || usual && case.method.is_crc()).then_some(algorithm);
     match case.payload {
-        Payload::Document | Payload::Upload | Payload::UploadWithCopies => Protection {
-            wanted: Wanted { sha256: !case.unsigned, md5: case.needs_checksum, crc64: false },
-            announce: case.payload != Payload::Document && case.method.is_crc(),
-            ..none
-        },
+        Payload::Document | Payload::Upload | Payload::UploadWithCopies => {
+            let of_document = checksum.filter(|_| asked && case.has_body);
+            let md5 = case.needs_checksum && usual;
+            let announce = match case.payload {
+                Payload::Document => asked.then_some(Announcement::Copy),
+                _ => checksum.map(|_| Announcement::Upload),
+            };
+            Protection {
+                wanted: Wanted { sha256: !case.unsigned, md5, checksum: of_document },
+                announce: announce.filter(|_| !case.has_body),
+                ..none
+            }
+        }
         Payload::Object
             if case.read_once
                 && case.method == Method::Trailer
+                && checksum.is_some()
                 && !case.unsigned
                 && !(signed && case.whole) =>
         {
             Protection { chunks: if signed { Chunks::Signed } else { Chunks::Unsigned }, ..none }
         }
         Payload::Object => {
-            let md5 =
-                case.method == Method::ContentMd5 || (case.method == Method::None && case.needs_checksum);
-            Protection { wanted: Wanted { sha256: signed, crc64: case.method.is_crc(), md5 }, ..none }
+            let md5 = usual
+                && (case.method == Method::ContentMd5 || case.method == Method::None && case.needs_checksum);
+            Protection { wanted: Wanted { sha256: signed, checksum, md5 }, ..none }
         }
     }
 }
@@ -180,19 +209,26 @@ fn headers_of(sealing: &Sealing<'_>) -> Result<HeaderMap, Error> {
     if let Some(md5) = &sealing.digests.md5 {
         headers.insert(CONTENT_MD5, value(md5)?);
     }
-    if let Some(crc64) = &sealing.digests.crc64 {
-        headers.insert(CHECKSUM, value(crc64)?);
+    if let Some((algorithm, checksum)) = &sealing.digests.checksum {
+        headers.insert(algorithm.header(), value(checksum)?);
     }
-    if sealing.protection.announce {
-        headers.insert(CHECKSUM_ALGORITHM, HeaderValue::from_static("CRC64NVME"));
-        headers.insert(CHECKSUM_TYPE, HeaderValue::from_static("FULL_OBJECT"));
-    }
+    announce(sealing.protection, &mut headers);
     if sealing.protection.chunks != Chunks::None {
         headers.insert(CONTENT_ENCODING, chunked_encoding(headers.get(CONTENT_ENCODING))?);
         headers.insert(DECODED_LENGTH, sealing.request.body.len().into());
-        headers.insert(TRAILER, HeaderValue::from_static(CRC64NVME));
+        headers.insert(TRAILER, HeaderValue::from_static(sealing.protection.algorithm.header()));
     }
     Ok(headers)
+}
+
+/// Of an upload the value is for the whole object where the algorithm has such, unless the request says itself.
+fn announce(protection: Protection, headers: &mut HeaderMap) {
+    let Some(announcement) = protection.announce else { return };
+    headers.insert(CHECKSUM_ALGORITHM, HeaderValue::from_static(protection.algorithm.name()));
+    if announcement == Announcement::Upload {
+        let kind = if protection.algorithm.is_crc() { "FULL_OBJECT" } else { "COMPOSITE" };
+        headers.entry(CHECKSUM_TYPE).or_insert(HeaderValue::from_static(kind));
+    }
 }
 
 /// The store keeps what stands before `aws-chunked`.
@@ -223,7 +259,7 @@ fn outgoing(sealing: &Sealing<'_>, seed: Option<Seed>) -> (Outgoing, u64) {
         Chunks::Unsigned => None,
         Chunks::Signed => seed.and_then(Chain::of),
     };
-    let trailer = Box::new(CrcTrailer::default());
+    let trailer = Box::new(ChecksumTrailer::new(sealing.protection.algorithm));
     let encoder = Encoder::new(checksum::pieces_of(body), body.len(), chain, Some(trailer));
     let len = encoder.encoded_len();
     (Outgoing::streamed(Some(encoder.into_pieces()), len), len)
@@ -258,6 +294,8 @@ mod tests {
         let object = Circumstances {
             payload: Payload::Object,
             needs_checksum: false,
+            checksum: RequestChecksum::Usual,
+            has_body: true,
             read_once: false,
             method: Method::Trailer,
             unsigned: false,
@@ -268,7 +306,10 @@ mod tests {
         let http = Circumstances { scheme: Scheme::Http, ..object };
         let document = Circumstances { payload: Payload::Document, ..object };
         let once = Circumstances { read_once: true, ..object };
-        let wanted = |sha256, crc64, md5| Wanted { sha256, crc64, md5 };
+        let wanted = |sha256, usual: bool, md5| {
+            let checksum = usual.then_some(Algorithm::Crc64Nvme);
+            Wanted { sha256, checksum, md5 }
+        };
         let nothing = Wanted::default();
         for (case, expected, chunks) in [
             (object, wanted(false, true, false), Chunks::None),
@@ -311,8 +352,46 @@ mod tests {
             let protection = protection(case);
             assert_eq!((protection.wanted, protection.chunks), (expected, chunks), "{case:?}");
         }
-        let upload = Circumstances { payload: Payload::Upload, ..object };
-        assert!(protection(upload).announce);
-        assert!(!protection(Circumstances { method: Method::ContentMd5, ..upload }).announce);
+        let upload = Circumstances { payload: Payload::Upload, has_body: false, ..object };
+        assert_eq!(protection(upload).announce, Some(Announcement::Upload));
+        assert_eq!(protection(Circumstances { method: Method::ContentMd5, ..upload }).announce, None);
+    }
+
+    #[test]
+    fn a_checksum_that_was_asked_for_is_sent_by_whatever_method() {
+        let asked = Circumstances {
+            payload: Payload::Object,
+            needs_checksum: true,
+            checksum: RequestChecksum::Computed(Algorithm::XxHash3),
+            has_body: true,
+            read_once: false,
+            method: Method::None,
+            unsigned: false,
+            scheme: Scheme::Https,
+            whole: false,
+            signing: PayloadSigning::Auto,
+        };
+        let only = |checksum| Wanted { sha256: false, checksum, md5: false };
+        assert_eq!(protection(asked).wanted, only(Some(Algorithm::XxHash3)));
+        let once = protection(Circumstances { read_once: true, method: Method::Trailer, ..asked });
+        assert_eq!((once.wanted, once.algorithm), (Wanted::default(), Algorithm::XxHash3));
+        assert_eq!(once.chunks, Chunks::Unsigned);
+        let given = Circumstances { checksum: RequestChecksum::Given, ..asked };
+        assert_eq!(protection(given).wanted, only(None), "it is in the headers already");
+        let document = protection(Circumstances { payload: Payload::Document, ..asked });
+        assert_eq!((document.wanted.checksum, document.wanted.md5), (Some(Algorithm::XxHash3), false));
+        let told = |payload, checksum| {
+            let case = Circumstances { payload, checksum, has_body: false, ..asked };
+            let mut headers = HeaderMap::new();
+            announce(protection(case), &mut headers);
+            let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            (text(CHECKSUM_ALGORITHM), text(CHECKSUM_TYPE))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(told(Payload::Document, asked.checksum), (some("XXHASH3"), None), "a copy");
+        assert_eq!(told(Payload::Upload, asked.checksum), (some("XXHASH3"), some("COMPOSITE")));
+        let crc = RequestChecksum::Computed(Algorithm::Crc32c);
+        assert_eq!(told(Payload::Upload, crc), (some("CRC32C"), some("FULL_OBJECT")));
+        assert_eq!(told(Payload::Upload, RequestChecksum::Given), (None, None));
     }
 }

@@ -16,7 +16,7 @@ use super::credentials::{Credentials, Proof};
 use super::dialect::Vendor;
 use super::endpoint::arn::is_multi_region;
 use super::envelope::{self, Chunks, Circumstances, Protection, Sealing, Voucher};
-use super::operation::{Payload, Replay, Reply, ReplyBody, Request};
+use super::operation::{Payload, Replay, Reply, ReplyBody, Request, RequestChecksum};
 use super::region;
 use super::retry::{self, Class, Facts, History, Verdict};
 use super::skew::{self, Trip};
@@ -183,6 +183,8 @@ impl<'a> Exchange<'a> {
         envelope::protection(Circumstances {
             payload: self.payload(),
             needs_checksum: self.call.request.needs_checksum,
+            checksum: self.call.request.checksum,
+            has_body: !self.call.request.body.is_empty(),
             read_once: envelope::is_read_once(&self.call.request.body),
             method: self.method,
             unsigned: self.credentials.as_ref().is_none_or(|keys| keys.proof == Proof::Bearer),
@@ -294,10 +296,10 @@ impl<'a> Exchange<'a> {
     }
 
     fn check_integrity(&self, protection: Protection, headers: &HeaderMap) -> Result<(), Error> {
-        checksum::check_echo(self.digests.crc64.as_deref(), headers)
+        checksum::check_echo(self.digests.checksum.as_ref(), headers)
             .map_err(|error| error.with_status(200))?;
         // A store that says nothing of a checksum behind the body may have taken the frames for data.
-        if protection.chunks != Chunks::None && checksum::echo(headers).is_none() {
+        if protection.chunks != Chunks::None && checksum::echo(protection.algorithm, headers).is_none() {
             return Err(unconfirmed_trailer());
         }
         Ok(())
@@ -424,8 +426,12 @@ impl<'a> Exchange<'a> {
         };
         if blamed { self.shared.dialect.below(self.method) } else { None }
     }
+    /// One that was asked for is not given up, but may be sent ahead of the body instead of behind it.
     fn uses_checksum(&self) -> bool {
         match self.payload() {
+            _ if self.call.request.checksum != RequestChecksum::Usual => {
+                self.protection().chunks != Chunks::None
+            }
             Payload::Document => false,
             Payload::Upload | Payload::UploadWithCopies => self.method.is_crc(),
             Payload::Object => self.method != Method::None,

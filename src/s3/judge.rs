@@ -99,6 +99,7 @@ pub fn is_ambiguous(request: &Request, error: &Error) -> bool {
 mod tests {
     use super::*;
     use crate::s3::Body;
+    use crate::s3::operation::RequestChecksum;
 
     fn request(method: Method, key: Option<&str>, query: &[&'static str]) -> Request {
         Request {
@@ -109,6 +110,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: Body::Empty,
             needs_checksum: false,
+            checksum: RequestChecksum::Usual,
         }
     }
 

@@ -97,6 +97,7 @@ mod transport;
 pub mod vendor;
 mod xml;
 
+pub use crate::base::checksum::Algorithm as ChecksumAlgorithm;
 pub use body::{Body, BodySource, ByteStream};
 pub use client::Client;
 pub use config::{

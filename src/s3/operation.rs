@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{Body, ByteStream, Error};
+use crate::base::checksum::Algorithm;
 
 /// What a verb wants sent, before endpoint, style, checksum and signature are decided.
 pub struct Request {
@@ -21,6 +22,20 @@ pub struct Request {
     pub body: Body,
     /// Needs Content-MD5 or a checksum (s3-client 2.7).
     pub needs_checksum: bool,
+    /// By which its bytes are checked.
+    pub checksum: RequestChecksum,
+}
+
+/// By which checksum the bytes of a request are checked on their way, and later where the store keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestChecksum {
+    /// By what the client thinks best: CRC64NVME of objects and parts, where the store takes it.
+    #[default]
+    Usual,
+    /// By this one, or the request fails.
+    Computed(Algorithm),
+    /// By what the headers of the request say already.
+    Given,
 }
 
 /// A successful reply (2xx that is not an error in disguise).

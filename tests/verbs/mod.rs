@@ -2,6 +2,7 @@
 //! usual AWS variables name. The embedded server does all that is asked here. What another store is known to lack is
 //! told to the conformance table and to the table of operations, never skipped in silence.
 
+mod checksums;
 mod commands;
 mod commands_many;
 mod commands_more;

@@ -12,7 +12,7 @@ use s3s::xml::{Deserialize, Deserializer};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::access::public_access_block;
-use super::listing::Document;
+use super::instead::Document;
 use super::settings::written;
 use super::wire::version_id;
 use super::xml::XMLNS;

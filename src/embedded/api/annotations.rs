@@ -11,9 +11,10 @@ use s3s::{Body, S3Request, S3Response, S3Result};
 use super::Api;
 use super::beyond::replied;
 use super::integrity::Claims;
-use super::object::Outgoing;
+use super::read::Outgoing;
 use super::receive::{Received, Terms, receive};
-use super::wire::{self, etags_header, version_id};
+use super::sums::kind_name;
+use super::wire::{etags_header, version_id};
 use super::xml::Xml;
 use crate::base::timestamp::{http_date, rfc3339_millis};
 use crate::embedded::operation::{Query, Target};
@@ -134,7 +135,7 @@ impl Api {
         if request.headers.contains_key("x-amz-checksum-mode") {
             let header = HeaderName::from_static(annotation.checksum.algorithm.header());
             set(&mut response, header, &annotation.checksum.value);
-            let kind = wire::kind_name(annotation.checksum.kind);
+            let kind = kind_name(annotation.checksum.kind);
             set(&mut response, HeaderName::from_static("x-amz-checksum-type"), kind.as_str());
         }
         Ok(with_version(response, &id))

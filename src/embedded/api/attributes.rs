@@ -6,6 +6,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::sums::{Seat, Sums, with_sums};
 use super::wire::{self, shown_version, version_id};
 use super::{Api, listing, timestamp};
 use crate::embedded::options::Limits;
@@ -36,7 +37,7 @@ impl Api {
         } else {
             None
         };
-        Ok(S3Response::new(GetObjectAttributesOutput {
+        let output = GetObjectAttributesOutput {
             checksum: wants(ObjectAttributes::CHECKSUM).then(|| checksum(object)),
             e_tag: wants(ObjectAttributes::ETAG).then(|| wire::etag(&object.etag)),
             last_modified: Some(timestamp(version.modified)),
@@ -47,20 +48,14 @@ impl Api {
             storage_class: wants(ObjectAttributes::STORAGE_CLASS).then(|| StorageClass::from(class())),
             version_id: shown_version(&version.id, versioned),
             ..Default::default()
-        }))
+        };
+        Ok(Seat::answer(Seat::of(object.checksum.algorithm), output))
     }
 }
 
 fn checksum(object: &Object) -> ChecksumDto {
-    let sums = wire::Sums::of(&object.checksum);
-    ChecksumDto {
-        checksum_crc32: sums.crc32,
-        checksum_crc32c: sums.crc32c,
-        checksum_crc64nvme: sums.crc64nvme,
-        checksum_sha1: sums.sha1,
-        checksum_sha256: sums.sha256,
-        checksum_type: sums.kind,
-    }
+    let sums = Sums::of(&object.checksum);
+    with_sums!(sums; ChecksumDto { checksum_type: sums.kind })
 }
 
 /// S3 lists single parts only where they have checksums; here all have.
@@ -89,14 +84,9 @@ fn parts(
 }
 
 fn part_dto(part: &PartSummary, object: &Object) -> ObjectPart {
-    let sums = wire::Sums::of_part(&part.checksums, object.checksum.algorithm);
-    ObjectPart {
-        checksum_crc32: sums.crc32,
-        checksum_crc32c: sums.crc32c,
-        checksum_crc64nvme: sums.crc64nvme,
-        checksum_sha1: sums.sha1,
-        checksum_sha256: sums.sha256,
+    let sums = Sums::of_part(&part.checksums, object.checksum.algorithm);
+    with_sums!(sums; ObjectPart {
         part_number: i32::try_from(part.number).ok(),
         size: i64::try_from(part.size).ok(),
-    }
+    })
 }

@@ -1,4 +1,5 @@
-//! Operations that `s3s` does not know: newer S3, MinIO, IBM. They come here behind its check of the signature.
+//! Operations that `s3s` does not know, or not all of: newer S3, MinIO, IBM. They come here behind its check of the
+//! signature.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -37,6 +38,7 @@ impl S3Route for Beyond {
         let api = &self.0;
         match target.operation {
             "AddLegalHold" | "DeleteLegalHold" => api.change_legal_hold(&request, &target).await,
+            "CompleteMultipartUpload" => api.complete_multipart_upload(request, &target).await,
             "DeleteObjectAnnotation" => api.delete_object_annotation(&request, &target).await,
             "ExtendObjectRetention" => api.extend_object_retention(&request, &target).await,
             "GetBucketAbac" => api.get_bucket_abac(&target),

@@ -10,19 +10,21 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::about::check_about;
 use super::acl::check_acl;
 use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
 use super::ibm::Kept;
 use super::multipart::part_number;
-use super::object::{check_about, found_unless};
+use super::object::found_unless;
 use super::receive::Digests;
 use super::restore::check_readable;
+use super::sums::{self, Seat, Sums, with_sums};
 use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored, timestamp};
+use crate::base::checksum::Algorithm;
 use crate::base::ranges::ByteRange;
 use crate::embedded::options::Etags;
-use crate::embedded::storage::algorithm::Algorithm;
 use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::{Checksum, Choice, Kind};
 use crate::embedded::storage::condition::ReadConditions;
@@ -92,7 +94,7 @@ impl Api {
         let about = about_copy(&input, given, &source.object().about);
         check_about(&about, &self.store.limits)?;
         let algorithm =
-            input.checksum_algorithm.as_ref().map(|name| wire::algorithm(name.as_str())).transpose()?;
+            input.checksum_algorithm.as_ref().map(|name| sums::algorithm(name.as_str())).transpose()?;
         let (etag, checksum) = self.digests(source.object(), algorithm).await?;
         let content = source.object().content.clone();
         let (version, versioned) = self
@@ -111,7 +113,7 @@ impl Api {
             })
             .await?;
         self.tell("s3:ObjectCreated:Copy", &input.bucket, &input.key, &version);
-        Ok(S3Response::new(copy_output(&version, versioned, source.shown_version)))
+        Ok(copied(&version, versioned, source.shown_version))
     }
 
     /// What the copy is known by. Only an object in one piece hands down its own.
@@ -156,22 +158,19 @@ impl Api {
         let (etag, checksums) = digests.over(content.stream(), self.etags).await?;
         let part = Arc::new(Part { number, etag, modified: self.store.now(), content, checksums });
         self.store.put_part(&input.bucket, &start, part.clone()).await?;
-        let sums = start.choice.map(|choice: Choice| wire::Sums::of_part(&part.checksums, choice.algorithm));
+        let sums = start.choice.map(|choice: Choice| Sums::of_part(&part.checksums, choice.algorithm));
         let sums = sums.unwrap_or_default();
-        let result = CopyPartResult {
-            checksum_crc32: sums.crc32,
-            checksum_crc32c: sums.crc32c,
-            checksum_crc64nvme: sums.crc64nvme,
-            checksum_sha1: sums.sha1,
-            checksum_sha256: sums.sha256,
+        let seat = sums.seat;
+        let result = with_sums!(sums; CopyPartResult {
             e_tag: Some(wire::etag(&part.etag)),
             last_modified: Some(timestamp(part.modified)),
-        };
-        Ok(S3Response::new(UploadPartCopyOutput {
+        });
+        let output = UploadPartCopyOutput {
             copy_part_result: Some(result),
             copy_source_version_id: source.shown_version,
             ..Default::default()
-        }))
+        };
+        Ok(Seat::answer(seat, output))
     }
 }
 
@@ -179,25 +178,22 @@ fn random_etag() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
-fn copy_output(version: &Version, versioned: bool, source: Option<String>) -> CopyObjectOutput {
+fn copied(version: &Version, versioned: bool, source: Option<String>) -> S3Response<CopyObjectOutput> {
     let object = version.object.as_ref();
-    let sums = object.map(|object| wire::Sums::of(&object.checksum)).unwrap_or_default();
-    let result = CopyObjectResult {
-        checksum_crc32: sums.crc32,
-        checksum_crc32c: sums.crc32c,
-        checksum_crc64nvme: sums.crc64nvme,
-        checksum_sha1: sums.sha1,
-        checksum_sha256: sums.sha256,
+    let sums = object.map(|object| Sums::of(&object.checksum)).unwrap_or_default();
+    let seat = sums.seat;
+    let result = with_sums!(sums; CopyObjectResult {
         checksum_type: sums.kind,
         e_tag: object.map(|object| wire::etag(&object.etag)),
         last_modified: Some(timestamp(version.modified)),
-    };
-    CopyObjectOutput {
+    });
+    let output = CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: source,
         version_id: shown_version(&version.id, versioned),
         ..Default::default()
-    }
+    };
+    Seat::answer(seat, output)
 }
 
 fn source_conditions(headers: &HeaderMap) -> Result<ReadConditions, Refusal> {

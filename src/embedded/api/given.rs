@@ -5,9 +5,9 @@ use s3s::dto::{
     Metadata, ObjectLockLegalHoldStatus, ObjectLockMode, ServerSideEncryption, StorageClass, Timestamp,
 };
 
+use super::about::{parse_tags, storage_class, stored_encoding};
 use super::acl;
 use super::encryption::{asked_encryption, refuse_customer_key};
-use super::object::{parse_tags, storage_class, stored_encoding};
 use super::wire;
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{About, Lock, Tags};

@@ -17,7 +17,9 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::instead::Document;
 use super::restore::restore_status;
+use super::sums::kind_name;
 use super::wire;
 use super::xml::Xml;
 use super::{Api, owner, timestamp};
@@ -27,14 +29,6 @@ use crate::embedded::options::Limits;
 use crate::embedded::storage::listing::{self, Page, Query, Start, VersionEntry};
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{About, Object, Version};
-
-/// A body that takes the place of the one that `s3s` writes.
-#[derive(Clone, Debug)]
-pub struct Document(pub bytes::Bytes);
-
-/// A status that takes the place of the one that `s3s` gives.
-#[derive(Clone, Copy, Debug)]
-pub struct Status(pub http::StatusCode);
 
 pub(super) fn page_limit(asked: Option<i32>, limits: &Limits) -> Result<usize, Refusal> {
     let Some(asked) = asked else { return Ok(limits.page_keys_max) };
@@ -107,7 +101,7 @@ impl Encoding {
             storage_class: Some(ObjectStorageClass::from(class.unwrap_or_else(standard))),
             checksum_algorithm: checksum
                 .map(|sum| vec![ChecksumAlgorithm::from_static(sum.algorithm.name())]),
-            checksum_type: checksum.map(|sum| wire::kind_name(sum.kind)),
+            checksum_type: checksum.map(|sum| kind_name(sum.kind)),
             owner: owned.then(owner),
             restore_status: object.zip(restores).and_then(|(object, now)| restore_status(object, now)),
         }
@@ -254,7 +248,7 @@ impl Api {
             checksum_algorithm: start
                 .choice
                 .map(|choice| ChecksumAlgorithm::from_static(choice.algorithm.name())),
-            checksum_type: start.choice.map(|choice| wire::kind_name(choice.kind)),
+            checksum_type: start.choice.map(|choice| kind_name(choice.kind)),
             initiated: Some(timestamp(start.initiated)),
             initiator: Some(Initiator { display_name: owner.display_name.clone(), id: owner.id.clone() }),
             key: Some(encoding.encode(&start.key)),
@@ -340,7 +334,7 @@ fn version_element(xml: &mut Xml, encoding: Encoding, entry: &VersionEntry) {
 fn object_elements(xml: &mut Xml, object: &Object) {
     xml.element("ETag", &format!("\"{}\"", object.etag));
     xml.element("ChecksumAlgorithm", object.checksum.algorithm.name());
-    xml.element("ChecksumType", wire::kind_name(object.checksum.kind).as_str());
+    xml.element("ChecksumType", kind_name(object.checksum.kind).as_str());
     xml.element("Size", &object.content.len().to_string());
     let class = object.about.storage_class.as_deref();
     xml.element("StorageClass", class.unwrap_or(ObjectStorageClass::STANDARD));

@@ -3,6 +3,7 @@
 //! One file per family. What `s3s` has no opinion on is decided here: conditions, integrity of bodies, limits,
 //! ranges, encoding of listings. What no family answers stays `NotImplemented`.
 
+mod about;
 mod access;
 mod acl;
 mod annotations;
@@ -10,11 +11,13 @@ mod append;
 mod attributes;
 mod beyond;
 mod bucket;
+mod complete;
 mod copy;
 mod delete;
 mod encryption;
 mod given;
 mod ibm;
+mod instead;
 mod integrity;
 mod lifecycle;
 mod listen;
@@ -23,6 +26,7 @@ mod metadata;
 mod multipart;
 mod object;
 mod protection;
+mod read;
 mod receive;
 mod rename;
 mod restore;
@@ -30,13 +34,15 @@ mod select;
 mod session;
 mod settings;
 mod snowball;
+mod sums;
 mod wire;
 mod xml;
 
 pub use access::{Access, wrong_region};
 pub use beyond::Beyond;
+pub use instead::finish;
 pub use integrity::{Required, check_document};
-pub use listing::{Document, Status, token_after};
+pub use listing::token_after;
 pub use settings::Written;
 
 use std::sync::Arc;
@@ -93,7 +99,6 @@ macro_rules! operations {
 
 operations! {
     abort_multipart_upload: AbortMultipartUploadInput -> AbortMultipartUploadOutput;
-    complete_multipart_upload: CompleteMultipartUploadInput -> CompleteMultipartUploadOutput;
     copy_object: CopyObjectInput -> CopyObjectOutput;
     create_bucket: CreateBucketInput -> CreateBucketOutput;
     create_multipart_upload: CreateMultipartUploadInput -> CreateMultipartUploadOutput;

@@ -12,7 +12,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::object::check_tags;
+use super::about::check_tags;
 use super::wire::{self, bypass, version_id};
 use super::{Api, timestamp};
 use crate::embedded::storage::bucket::{LockRule, Versioning};

@@ -6,12 +6,12 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders};
 
 use super::integrity::Claims;
+use crate::base::checksum::{Algorithm, Running};
 use crate::base::digest::Md5;
 use crate::base::digest::hex;
 use crate::embedded::blob::{Content, ContentStream};
 use crate::embedded::options::Etags;
 use crate::embedded::storage::Store;
-use crate::embedded::storage::algorithm::{Algorithm, Running};
 use crate::embedded::storage::checksum::Checksums;
 use crate::embedded::storage::refusal::Refusal;
 

@@ -8,7 +8,7 @@ use http::StatusCode;
 use s3s::dto::{RestoreObjectInput, RestoreObjectOutput, RestoreStatus, StorageClass};
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::listing::Status;
+use super::instead::Status;
 use super::wire::version_id;
 use super::{Api, timestamp};
 use crate::base::timestamp::http_date;

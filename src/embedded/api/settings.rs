@@ -9,7 +9,7 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::access::public_access_block;
 use super::acl::{check_acl, private_acl, put_acl, take_acl};
-use super::listing::Document;
+use super::instead::Document;
 use super::xml::{XMLNS, malformed, without_declaration};
 use super::{Api, lifecycle};
 use crate::embedded::policy::Policy;

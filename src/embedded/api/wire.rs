@@ -2,16 +2,11 @@
 
 use std::time::SystemTime;
 
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{self, HeaderValue};
-use s3s::dto::{
-    ChecksumType, ETag, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetentionMode, Timestamp,
-};
+use s3s::dto::{ETag, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetentionMode, Timestamp};
 use s3s::{S3Error, S3ErrorCode};
 
-use crate::embedded::storage::algorithm::Algorithm;
-use crate::embedded::storage::checksum::{Checksum, Checksums, Kind};
 use crate::embedded::storage::condition::{Etags, WriteConditions};
 use crate::embedded::storage::lock::{Bypass, Mode, Retention};
 use crate::embedded::storage::refusal::Refusal;
@@ -140,83 +135,6 @@ pub fn legal_hold(status: &ObjectLockLegalHoldStatus) -> Result<bool, Refusal> {
 pub fn hold_status(on: bool) -> ObjectLockLegalHoldStatus {
     let name = if on { ObjectLockLegalHoldStatus::ON } else { ObjectLockLegalHoldStatus::OFF };
     ObjectLockLegalHoldStatus::from_static(name)
-}
-
-/// A checksum in the five fields that every reply has for it.
-#[derive(Default)]
-pub struct Sums {
-    pub crc32: Option<String>,
-    pub crc32c: Option<String>,
-    pub crc64nvme: Option<String>,
-    pub sha1: Option<String>,
-    pub sha256: Option<String>,
-    pub kind: Option<ChecksumType>,
-}
-
-impl Sums {
-    pub fn of(checksum: &Checksum) -> Self {
-        let mut sums = Self { kind: Some(kind_name(checksum.kind)), ..Self::default() };
-        sums.set(checksum.algorithm, checksum.value.clone());
-        sums
-    }
-
-    /// Of a part, which has no type.
-    pub fn of_part(checksums: &Checksums, algorithm: Algorithm) -> Self {
-        let mut sums = Self::default();
-        if let Some(value) = checksums.get(&algorithm) {
-            sums.set(algorithm, base64::engine::Engine::encode(&STANDARD, value));
-        }
-        sums
-    }
-
-    fn set(&mut self, algorithm: Algorithm, value: String) {
-        let field = match algorithm {
-            Algorithm::Crc32 => &mut self.crc32,
-            Algorithm::Crc32c => &mut self.crc32c,
-            Algorithm::Crc64Nvme => &mut self.crc64nvme,
-            Algorithm::Sha1 => &mut self.sha1,
-            Algorithm::Sha256 => &mut self.sha256,
-        };
-        *field = Some(value);
-    }
-
-    /// What a request says, by algorithm.
-    pub fn given(self) -> impl Iterator<Item = (Algorithm, String)> {
-        let Self { crc32, crc32c, crc64nvme, sha1, sha256, .. } = self;
-        let pairs = [
-            (Algorithm::Crc32, crc32),
-            (Algorithm::Crc32c, crc32c),
-            (Algorithm::Crc64Nvme, crc64nvme),
-            (Algorithm::Sha1, sha1),
-            (Algorithm::Sha256, sha256),
-        ];
-        pairs.into_iter().filter_map(|(algorithm, value)| Some((algorithm, value?)))
-    }
-}
-
-pub fn kind_name(kind: Kind) -> ChecksumType {
-    ChecksumType::from_static(match kind {
-        Kind::FullObject => ChecksumType::FULL_OBJECT,
-        Kind::Composite => ChecksumType::COMPOSITE,
-    })
-}
-
-pub fn kind(name: &ChecksumType) -> Result<Kind, Refusal> {
-    match name.as_str() {
-        ChecksumType::FULL_OBJECT => Ok(Kind::FullObject),
-        ChecksumType::COMPOSITE => Ok(Kind::Composite),
-        _ => Err(Refusal::request("Value for x-amz-checksum-type header is invalid.")),
-    }
-}
-
-pub fn algorithm(name: &str) -> Result<Algorithm, Refusal> {
-    let unknown = || {
-        Refusal::request(
-            "Checksum algorithm provided is unsupported. Please try again with any of the valid \
-                                       types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
-        )
-    };
-    Algorithm::parse(name).ok_or_else(unknown)
 }
 
 pub fn http_date(text: &str) -> Option<SystemTime> {

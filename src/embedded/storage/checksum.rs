@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
-use crate::embedded::storage::algorithm::Algorithm;
+use crate::base::checksum::Algorithm;
 
 /// Of the bytes as a whole, or of the checksums of the parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

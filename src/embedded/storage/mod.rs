@@ -4,7 +4,6 @@
 //! version names them. A change is noted for the journal under the same lock, so that the order on disk is the
 //! order in memory, and is answered only when the journal has it.
 
-pub mod algorithm;
 pub mod bucket;
 pub mod checksum;
 pub mod condition;

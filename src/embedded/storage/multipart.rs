@@ -73,7 +73,7 @@ pub struct Expected {
     pub size: Option<u64>,
     pub kind: Option<super::checksum::Kind>,
     /// Name and value of `x-amz-checksum-…`.
-    pub checksum: Option<(crate::embedded::storage::algorithm::Algorithm, String)>,
+    pub checksum: Option<(crate::base::checksum::Algorithm, String)>,
 }
 
 impl Upload {
@@ -205,7 +205,7 @@ fn etag_of_parts<'a>(etags: impl ExactSizeIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded::storage::algorithm::Algorithm;
+    use crate::base::checksum::Algorithm;
 
     fn limits() -> Limits {
         Limits { part_bytes_min: 4, ..Limits::default() }

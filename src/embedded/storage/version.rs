@@ -211,7 +211,7 @@ pub struct Lock {
 #[cfg(test)]
 impl Object {
     pub fn for_test() -> Self {
-        let checksum = Checksum::whole(super::algorithm::Algorithm::Crc64Nvme, &[0; 8]);
+        let checksum = Checksum::whole(crate::base::checksum::Algorithm::Crc64Nvme, &[0; 8]);
         let etag = "e".to_owned();
         let content = Content::default();
         let (parts, about, lock) = (Vec::new(), Box::default(), Lock::default());

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use crate::s3::endpoint::arn::is_arn;
-use crate::s3::operation::{Reply, ReplyBody, Request};
+use crate::s3::operation::{Reply, ReplyBody, Request, RequestChecksum};
 use crate::s3::{Body, Error, ErrorKind, Result, VersionId};
 
 pub mod acl;
@@ -53,7 +53,7 @@ pub use select::*;
 pub use session::CreateSession;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
 pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set};
-pub use with::{CustomerKey, CustomerKeys, Grants, KeepHeaders, With};
+pub use with::{ChecksumType, CustomerKey, CustomerKeys, Grants, KeepHeaders, With};
 
 /// A request on the service itself.
 pub(in crate::s3) fn on_service(method: Method) -> Request {
@@ -65,6 +65,7 @@ pub(in crate::s3) fn on_service(method: Method) -> Request {
         headers: HeaderMap::new(),
         body: Body::Empty,
         needs_checksum: false,
+        checksum: RequestChecksum::Usual,
     }
 }
 

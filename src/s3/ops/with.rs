@@ -1,5 +1,5 @@
-//! What can go with any operation: who pays, whose bucket it must be, a customer's own encryption key, grants, and
-//! headers or parameters that nobody here knows.
+//! What can go with any operation: who pays, whose bucket it must be, a customer's own encryption key, a checksum of
+//! another algorithm, grants, and headers or parameters that nobody here knows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{ContentHeaders, GetObject, put};
 use crate::base::digest;
 use crate::base::secret::Secret;
-use crate::s3::operation::{Payload, Replay, Reply, Request};
-use crate::s3::{Error, Operation, Result};
+use crate::s3::operation::{Payload, Replay, Reply, Request, RequestChecksum};
+use crate::s3::{ChecksumAlgorithm, Error, Operation, Result};
 
 /// An operation and what goes with it. The output is the operation's own.
 ///
@@ -26,6 +26,26 @@ pub struct With<O> {
     pub operation: O,
     headers: HeaderMap,
     query: Vec<(&'static str, String)>,
+    checksum: RequestChecksum,
+}
+
+/// What the checksum of an object that is uploaded in parts is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumType {
+    /// Of all bytes in their order; only CRCs, whose values for parts add up to it.
+    FullObject,
+    /// Of the values of the parts, and marked with their number; every algorithm but CRC64NVME.
+    Composite,
+}
+
+impl ChecksumType {
+    /// As in `x-amz-checksum-type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FullObject => "FULL_OBJECT",
+            Self::Composite => "COMPOSITE",
+        }
+    }
 }
 
 /// 32 bytes of a customer's own key (SSE-C). The store forgets it: who loses it has lost the object.
@@ -117,7 +137,42 @@ pub struct Grants {
 impl<O> With<O> {
     /// Nothing goes with it yet.
     pub fn new(operation: O) -> Self {
-        Self { operation, headers: HeaderMap::new(), query: Vec::new() }
+        Self { operation, headers: HeaderMap::new(), query: Vec::new(), checksum: RequestChecksum::Usual }
+    }
+
+    /// Another algorithm than CRC64NVME: the client computes it over the bytes that are sent, and the store keeps it
+    /// with an object or a part. A copy is told to have it, an upload to expect it of every part: parts then go with
+    /// the same. A store that does not know it refuses; nothing weaker is tried.
+    ///
+    /// S3 User Guide: [Checking object
+    /// integrity](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
+    ///
+    /// ```
+    /// use holdfs::s3::ChecksumAlgorithm;
+    /// use holdfs::s3::ops::{PutObject, With};
+    ///
+    /// let put = With::new(PutObject::new("b", "k", "bytes")).checksum(ChecksumAlgorithm::XxHash128);
+    /// ```
+    pub fn checksum(mut self, algorithm: ChecksumAlgorithm) -> Self {
+        self.checksum = RequestChecksum::Computed(algorithm);
+        self
+    }
+
+    /// The value that is known already, big-endian: of the bytes that are sent, or of the whole object where an upload
+    /// is completed (a composite one is made by the store alone). `Invalid` where it is not as long as such values are.
+    pub fn checksum_value(mut self, algorithm: ChecksumAlgorithm, value: &[u8]) -> Result<Self> {
+        if value.len() != algorithm.value_len() {
+            let (due, given) = (algorithm.value_len(), value.len());
+            return Err(Error::invalid(format!("A value of {algorithm} has {due} bytes, not {given}.")));
+        }
+        self.checksum = RequestChecksum::Given;
+        self.header(algorithm.header(), &digest::base64(value))
+    }
+
+    /// Of an upload that begins: what its checksum is of. CRCs are of the full object and the others composite unless
+    /// this says otherwise.
+    pub fn checksum_type(self, kind: ChecksumType) -> Result<Self> {
+        self.header("x-amz-checksum-type", kind.as_str())
     }
 
     /// Any header; it replaces one that the operation sets itself.
@@ -256,6 +311,9 @@ impl<O: Operation> Operation for With<O> {
             request.headers.insert(name, value.clone());
         }
         request.query.extend(self.query.iter().cloned());
+        if self.checksum != RequestChecksum::Usual {
+            request.checksum = self.checksum;
+        }
         Ok(request)
     }
 
