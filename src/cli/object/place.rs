@@ -1,5 +1,6 @@
 //! Where the file of a key goes: below one directory, and never out of it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub(super) fn path_of(name: &str) -> Result<PathBuf, &'static str> {
 pub(super) struct Folder {
     /// Without symbolic links.
     root: PathBuf,
+    /// The directory that was last made or found good: listings come in order, so the next file mostly goes there, too.
+    last: RefCell<PathBuf>,
 }
 
 impl Folder {
@@ -38,7 +41,7 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Outcome<Self> {
         let made = fs::create_dir_all(path).and_then(|()| path.canonicalize());
         let root = made.map_err(|error| unwritable(path, &error))?;
-        Ok(Self { root })
+        Ok(Self { last: RefCell::new(root.clone()), root })
     }
 
     /// Where the file goes; all directories above it are there now.
@@ -66,6 +69,9 @@ impl Folder {
 
     /// A symbolic link on the way is followed only while it stays below the root.
     fn make(&self, directory: &Path) -> Outcome {
+        if *self.last.borrow() == directory {
+            return Ok(());
+        }
         let there =
             directory.ancestors().find(|above| above.symlink_metadata().is_ok()).unwrap_or(&self.root);
         let real = there.canonicalize().map_err(|error| unwritable(there, &error))?;
@@ -82,7 +88,9 @@ impl Folder {
                 directory.display()
             )),
             _ => unwritable(directory, &error),
-        })
+        })?;
+        directory.clone_into(&mut self.last.borrow_mut());
+        Ok(())
     }
 }
 
