@@ -197,6 +197,13 @@ impl Client {
         Self { customer, ..self.clone() }
     }
 
+    /// The same client, whose own key of a customer is also that of what it copies from: an object that is made of
+    /// itself.
+    pub fn with_one_customer_key(&self) -> Self {
+        let own = self.customer.own.clone();
+        self.with_customer_keys(CustomerKeys { source: own.clone(), own })
+    }
+
     /// The same client as it reads what it copies from.
     pub fn at_source(&self) -> Self {
         self.with_customer_keys(CustomerKeys { own: self.customer.source.clone(), source: None })

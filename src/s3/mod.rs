@@ -87,7 +87,7 @@ mod region;
 pub mod resource;
 mod retry;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 mod session;
 pub mod settings;
 mod sign;

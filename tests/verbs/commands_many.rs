@@ -10,8 +10,8 @@ use std::path::Path;
 use holdfs::s3::ops::PutObject;
 use tempfile::TempDir;
 
-use super::commands::{Ran, holdfs, json, lines, path};
 use super::holds_or_lacks;
+use super::typed::{Ran, holdfs, json, lines, path};
 use crate::mounted::harness::{Bucket, ObjectLock, Store, noise};
 
 fn text(path: &Path) -> &str {
@@ -279,6 +279,41 @@ fn modes_and_times_go_up_and_come_back() {
     holdfs(&["object", "get", "-r", "--preserve", &bucket.name, text(down.path())]).ok();
     let metadata = fs::metadata(down.path().join("script")).unwrap();
     assert_eq!((metadata.permissions().mode() & 0o7777, metadata.modified().unwrap()), (0o750, time));
+}
+
+#[test]
+fn owners_come_back_to_who_may_give_files_away() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    let bucket = Bucket::new(Store::shared());
+    for key in ["d/a", "d/b"] {
+        let owned = ["--metadata", "uid=12345", "--metadata", "gid=54321", "--metadata", "mode=33256"];
+        holdfs(&[&["object", "put", "-", &path(&bucket, key)], &owned[..]].concat()).ok();
+    }
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let down = tempfile::tempdir().unwrap();
+    fs::set_permissions(down.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let get = |to: &str, user: Option<u32>| {
+        let (from, to) = (path(&bucket, "d/"), down.path().join(to));
+        let mut command = Store::shared().command();
+        command.args(["object", "get", "-r", "--preserve", &from, text(&to)]);
+        if let Some(user) = user {
+            command.uid(user).gid(user).env("HOME", "/nonexistent");
+        }
+        let ran = Ran::from(command.output().unwrap());
+        let told = ran.err.clone();
+        ran.ok();
+        (told, fs::metadata(to.join("a")).unwrap())
+    };
+    if root {
+        let (told, metadata) = get("root", None);
+        assert!(!told.contains("root"), "{told}");
+        assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (12345, 54321, 0o750));
+    }
+    let (told, metadata) = get("other", root.then_some(65534));
+    assert_eq!(told.matches("only root may").count(), 1, "said once: {told}");
+    assert_eq!(metadata.mode() & 0o7777, 0o750);
+    assert!(metadata.uid() != 12345 && metadata.gid() != 54321);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use holdfs::s3::ops::CreateMultipartUpload;
 
-use super::commands::{Ran, holdfs, holdfs_with, json, lines, path};
 use super::holds_or_lacks;
+use super::typed::{Ran, holdfs, holdfs_with, json, lines, path};
 use crate::mounted::harness::{Bucket, ObjectLock, Store, noise};
 
 #[test]
@@ -175,8 +175,55 @@ fn a_customers_key_goes_over_tls_or_not_at_all() {
     holdfs(&[&["object", "mv", &from, &to], &keys[..]].concat()).ok();
     assert_eq!(cat(&to, &two).ok(), "secret");
     assert_eq!(bucket.keys(), ["to"]);
+    every_command_that_needs_the_key_takes_it(&bucket, &to, &two);
     std::fs::write(folder.path().join("one"), "short").unwrap();
     assert_eq!(cat(&to, &one).status, 2);
+}
+
+/// `to` holds `secret`, encrypted with the key in the file.
+fn every_command_that_needs_the_key_takes_it(bucket: &Bucket<'_>, to: &str, key: &str) {
+    let all = &path(bucket, "all");
+    let own = ["--sse-c-key-file", key];
+    let run = |arguments: &[&str]| holdfs(&[&["object"], arguments, &own].concat());
+    for command in ["stat", "attributes"] {
+        let shown = run(&[command, to]);
+        if command == "stat" || shown.status == 0 {
+            assert!(shown.ok().contains("size: 6\n"), "{command}");
+        }
+        assert_eq!(holdfs(&["object", command, to]).status, 1, "{command} without the key");
+    }
+    holdfs_with(&[&["object", "append", "-", to], &own[..]].concat(), b"\ntold\n").ok();
+    assert_eq!(run(&["cat", to]).ok(), "secret\ntold\n");
+    run(&["compose", all, to, to, "--sse-c-copy-source-key-file", key]).ok();
+    assert_eq!(run(&["cat", all]).ok(), "secret\ntold\nsecret\ntold\n");
+    assert_eq!(run(&["compose", all, to]).status, 1, "without the key of its source");
+    let selected = run(&["select", all, "select count(*) from s3object", "--no-header"]);
+    assert!(selected.status != 0 || selected.out == "4\n", "{}", selected.out);
+}
+
+#[test]
+fn a_composition_is_of_the_versions_that_were_typed() {
+    let bucket = Bucket::with(Store::shared(), ObjectLock::On);
+    let versions = ["one ", "two "].map(|body| {
+        bucket.put("k", body);
+        bucket.head("k").version.unwrap().0.to_string()
+    });
+    let (to, from) = (path(&bucket, "all"), path(&bucket, "k"));
+    let compose = |from: &[&str]| holdfs(&[&["object", "compose", &to], from].concat());
+    compose(&[&from, "--version-id", &versions[0], &from, &from, "--version-id", &versions[0]]).ok();
+    assert_eq!(bucket.get("all").unwrap(), b"one two one ");
+    compose(&[&from, &from, "--version-id", &versions[0]]).ok();
+    assert_eq!(bucket.get("all").unwrap(), b"two one ");
+    let twice = compose(&[&from, "--version-id", &versions[0], "--version-id", &versions[1]]);
+    assert!(twice.status == 2 && twice.err.contains("after the one source"), "{}", twice.err);
+    assert_eq!(holdfs(&["object", "compose", "--version-id", "x", &to, &from]).status, 2);
+    let missing = compose(&[&from, "--version-id", "00000000-0000-0000-0000-000000000000"]);
+    assert_eq!(missing.status, 1, "{}", missing.err);
+    let listed = holdfs(&["object", "versions", &to, "--json"]).ok();
+    for line in lines(&listed) {
+        let version = line["version_id"].as_str().unwrap().to_owned();
+        holdfs(&["object", "rm", &to, "--version-id", &version]).ok();
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use holdfs::embedded;
 use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::s3::ops::ListMultipartUploads;
 
-use super::commands::{Ran, holdfs, holdfs_with, json, lines, path};
 use super::holds_or_lacks;
+use super::typed::{Ran, holdfs, holdfs_with, json, lines, path};
 use crate::mounted::harness::{Bucket, Store, noise};
 
 fn start(store: &Store, arguments: &[&str]) -> Child {

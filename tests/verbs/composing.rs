@@ -2,20 +2,10 @@
 
 use holdfs::base::ranges::ByteRange;
 use holdfs::s3::ErrorKind;
-use holdfs::s3::transfer::{self, Piece, Target, Tuning};
+use holdfs::s3::transfer::{self, Piece, Target};
 
-use super::kind;
+use super::{kind, tuning};
 use crate::mounted::harness::{Bucket, Store, block_on, noise};
-
-fn tuning() -> Tuning {
-    Tuning {
-        multipart_threshold: 5 << 20,
-        part_bytes: 5 << 20,
-        copy_part_bytes: 5 << 20,
-        parallel: 3,
-        ..Tuning::default()
-    }
-}
 
 #[test]
 fn pieces_of_objects_make_one() {

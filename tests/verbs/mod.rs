@@ -31,14 +31,27 @@ mod scripted;
 mod select;
 mod settings;
 mod transfers;
+mod typed;
 mod values;
 mod waiting;
 
 use std::fmt::Debug;
 
+use holdfs::s3::transfer::Tuning;
 use holdfs::s3::{ErrorKind, Result};
 
 use crate::mounted::harness::{Store, lacks, observed};
+
+/// Parts as small as a store takes them, so that few bytes need several.
+fn tuning() -> Tuning {
+    Tuning {
+        multipart_threshold: 5 << 20,
+        part_bytes: 5 << 20,
+        copy_part_bytes: 5 << 20,
+        parallel: 3,
+        ..Tuning::default()
+    }
+}
 
 /// The kind of error that a call ended with.
 fn kind<T>(result: Result<T>) -> ErrorKind {

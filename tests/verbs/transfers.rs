@@ -11,20 +11,10 @@ use holdfs::s3::transfer::{self, CopyRequest, Moved, Progress, Target, Tuning, U
 use holdfs::s3::{Client, ErrorKind, Limits, ObjectRef, Result};
 use parking_lot::Mutex;
 
-use super::{holds_or_lacks, kind};
+use super::{holds_or_lacks, kind, tuning};
 use crate::mounted::harness::{Bucket, ObjectLock, Store, block_on, noise};
 
 const MIB: usize = 1 << 20;
-
-fn tuning() -> Tuning {
-    Tuning {
-        multipart_threshold: 5 << 20,
-        part_bytes: 5 << 20,
-        copy_part_bytes: 5 << 20,
-        parallel: 3,
-        ..Tuning::default()
-    }
-}
 
 fn target(bucket: &Bucket<'_>, key: &str) -> Target {
     Target { bucket: bucket.name.clone(), key: key.into(), ..Target::default() }

@@ -69,13 +69,15 @@ impl Across<'_> {
         condition: WriteCondition,
         described: NewObject,
     ) -> Result<Copied> {
-        let tuning = &Tuning { parallel: tuning.parallel.min(4), ..Tuning::default() };
+        let tuning = &Tuning { parallel: tuning.parallel.min(4), ..tuning.clone() };
+        // A byte counts when it is there, not when it is read.
+        let reading = Tuning { progress: None, ..tuning.clone() };
         let (bucket, key) = (target.bucket.clone(), target.key.clone());
         let target = transfer::Target { bucket, key, condition, object: described };
         let (sender, mut receiver) = mpsc::channel::<io::Result<bytes::Bytes>>(PIECES_AHEAD);
         let read = async move {
             let whole = ByteRange::new(0, self.object.size);
-            let mut pieces = pin!(transfer::read(self.from, tuning, self.bucket, self.object, whole));
+            let mut pieces = pin!(transfer::read(self.from, &reading, self.bucket, self.object, whole));
             while let Some(piece) = pieces.next().await {
                 let failed = piece.is_err();
                 let piece = piece.map_err(|error| io::Error::other(error.to_string()));

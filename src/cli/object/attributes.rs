@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::batch::Said;
 use super::each::{self, Deed};
+use super::keys::OwnKey;
 use super::many::{ORDER, Which};
 use super::{Format, Target};
 use crate::base::timestamp;
@@ -18,11 +19,14 @@ use crate::s3::ops::{GetObjectAttributes, ObjectAttributes};
 pub struct AttributesArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    key: OwnKey,
 }
 
 pub(super) async fn run(client: &Client, args: &AttributesArgs, format: Format) -> Outcome {
+    let keyed = &args.key.given_to(client)?;
     let show = async |target| {
-        let attributes = all(client, &target).await?;
+        let attributes = all(keyed, &target).await?;
         Ok(Said::new(described(&attributes), lines(&attributes)))
     };
     each::run(client, &args.which, format, Deed::SHOW, show).await

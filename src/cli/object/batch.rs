@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::Format;
 use super::many::Many;
-use super::progress::Counted;
+use super::progress::{Counted, Gauge};
 use crate::cli::terminal::{self, Answer, Reader};
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
+use crate::s3::transfer::Tuning;
 
 /// What a command has to say about one object: fields for JSON, lines for people.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +87,7 @@ pub(super) struct Batch<'a> {
     pub(super) many: &'a Many,
     pub(super) format: Format,
     pub(super) verb: Verb,
+    moved: Gauge,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +110,16 @@ enum End {
     Unread,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    pub(super) fn new(client: &'a Client, many: &'a Many, format: Format, verb: Verb) -> Self {
+        Self { client, many, format, verb, moved: Gauge::default() }
+    }
+
+    /// How one of its objects is transferred, which the line of progress hears of.
+    pub(super) fn tuning(&self) -> Tuning {
+        self.moved.on(&self.many.tuning())
+    }
+
     /// Works on all items, `many.jobs` at once. An item that is an error ends the walk, after what is under way.
     pub(super) async fn run<T>(
         &self,
@@ -133,12 +144,11 @@ impl Batch<'_> {
         let (mut tally, mut answer) = (Tally::default(), Answer::to_stdout());
         let counted = Counted::begin(self.verb.0);
         let mut tick = tokio::time::interval(Duration::from_millis(200));
-        let before = self.moved();
         loop {
             let next = tokio::select! {
                 next = reports.next() => next,
                 _ = tick.tick() => {
-                    counted.show(&tally, self.moved() - before);
+                    counted.show(&tally, self.moved.moved());
                     continue;
                 }
             };
@@ -151,11 +161,6 @@ impl Batch<'_> {
         }
         counted.end();
         self.finish(&tally, answer, ended.take())
-    }
-
-    fn moved(&self) -> u64 {
-        let stats = self.client.stats();
-        stats.bytes_sent + stats.bytes_received
     }
 
     fn take(

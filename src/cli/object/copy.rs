@@ -9,6 +9,7 @@ use super::describe::Description;
 use super::get::unmet;
 use super::keys::{Clients, CopyKeys};
 use super::many::{Many, ORDER, Which};
+use super::progress;
 use super::put::is_there;
 use super::when::When;
 use super::{Format, Target, listing, reach};
@@ -125,7 +126,7 @@ impl Copying<'_> {
             ));
         }
         let from = reach::reached(&self.clients.from, from).await?;
-        match self.one(&from, &to, &Tuning::default()).await? {
+        match self.one(&from, &to, None).await? {
             Done::Did(said) => said.write(format),
             Done::Skipped(why) => Err(Failure::refused(why)),
         }
@@ -149,10 +150,9 @@ impl Copying<'_> {
     /// Every key that begins with the source's goes under the destination's, in the source's stead.
     async fn all(&self, from: Target, to: Target, format: Format) -> Outcome {
         let many = self.many;
-        let tuning = many.tuning();
         let verb = Verb(if self.after == After::Keep { "copied" } else { "moved" });
         let objects = listing::objects(&self.clients.from, &from, many);
-        let batch = Batch { client: &self.clients.from, many, format, verb };
+        let batch = Batch::new(&self.clients.from, many, format, verb);
         batch
             .run(objects, async |object: ObjectRef| {
                 let about = object.key.to_string();
@@ -161,7 +161,7 @@ impl Copying<'_> {
                 let outcome = if many.dry_run {
                     Ok(self.plan(&from, &to))
                 } else {
-                    self.one(&from, &to, &tuning).await
+                    self.one(&from, &to, Some(&batch.tuning())).await
                 };
                 let outcome = match outcome {
                     Err(failure) if unmet(&failure) => {
@@ -181,14 +181,15 @@ impl Copying<'_> {
     }
 
     /// The source goes only once its copy is known to be there.
-    async fn one(&self, from: &Target, to: &Target, tuning: &Tuning) -> Outcome<Done> {
+    async fn one(&self, from: &Target, to: &Target, tuning: Option<&Tuning>) -> Outcome<Done> {
         let headers = from.head_if(&self.clients.from, false, self.to.when.conditions()).await?;
         let object = headers.clone().object_ref(&from.key)?;
         let exists = || Ok(Done::Skipped(format!("{to} exists and was left as it is.")));
         if self.to.no_clobber && is_there(&self.clients.to, to).await? {
             return exists();
         }
-        let copied = match self.copied(from, to, &object, headers, tuning).await {
+        let copy = async |tuning: &Tuning| self.copied(from, to, &object, headers, tuning).await;
+        let copied = match progress::shown(tuning, Some(object.size), copy).await {
             Err(Failure { error: Some(error), .. })
                 if error.kind() == ErrorKind::PreconditionFailed && self.to.no_clobber =>
             {

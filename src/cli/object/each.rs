@@ -35,7 +35,7 @@ pub(super) async fn run(
     if !which.many.recursive {
         return named(target).await?.write(format);
     }
-    let batch = Batch { client, many: &which.many, format, verb: deed.done };
+    let batch = Batch::new(client, &which.many, format, deed.done);
     batch
         .run(listing::objects(client, &target, &which.many), async |object: ObjectRef| {
             let about = object.key.to_string();

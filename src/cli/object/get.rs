@@ -12,7 +12,7 @@ use super::keys::OwnKey;
 use super::many::{ORDER, Which, name_below};
 use super::place::{Folder, unwritable};
 use super::posix;
-use super::progress::{self, Direction};
+use super::progress;
 use super::span::Span;
 use super::when::When;
 use super::{Format, Target, listing};
@@ -54,7 +54,7 @@ pub struct GetArgs {
     /// Leave files that exist as they are.
     #[arg(long)]
     no_clobber: bool,
-    /// Give files the mode and the time that `holdfs mount`, s3fs or rclone have stored with them, if any.
+    /// Give files the mode, the time and, as root, the owner that `holdfs mount`, s3fs or rclone have stored with them.
     #[arg(long)]
     preserve: bool,
 }
@@ -134,9 +134,8 @@ pub(super) async fn get(client: &Client, args: &GetArgs, format: Format) -> Outc
     let Found { object, headers, range } = args.part.find(client, &target).await?;
     let fetched = Fetched { client, bucket: &target.bucket, object: &object, range };
     let preserved = args.preserve.then_some(&headers);
-    let tuning = Tuning::default();
-    let work = fetched.to_file(&tuning, &destination, preserved);
-    progress::shown(client, Direction::Down, range.len(), work).await?;
+    let work = async |tuning: &Tuning| fetched.to_file(tuning, &destination, preserved).await;
+    progress::shown(None, Some(range.len()), work).await?;
     fetched.said(&destination).write(format)
 }
 
@@ -144,16 +143,16 @@ pub(super) async fn get(client: &Client, args: &GetArgs, format: Format) -> Outc
 async fn all(client: &Client, args: &GetArgs, from: &Target, format: Format) -> Outcome {
     let many = &args.which.many;
     let directory = args.file.as_deref().unwrap_or(Path::new("."));
-    let download = Download { client, args, from, directory, tuning: many.tuning() };
+    let download = Download { client, args, from, directory };
     let folder = if many.dry_run { None } else { Some(Folder::open(directory)?) };
     let objects = listing::objects(client, from, many);
-    let batch = Batch { client, many, format, verb: Verb("downloaded") };
+    let batch = Batch::new(client, many, format, Verb("downloaded"));
     batch
         .run(objects, async |object: ObjectRef| {
             let about = object.key.to_string();
             let outcome = match &folder {
                 None => Ok(Done::Did(download.plan(&object))),
-                Some(folder) => download.one(folder, &object).await,
+                Some(folder) => download.one(folder, &object, &batch.tuning()).await,
             };
             vec![Report { about, outcome }]
         })
@@ -165,7 +164,6 @@ struct Download<'a> {
     args: &'a GetArgs,
     from: &'a Target,
     directory: &'a Path,
-    tuning: Tuning,
 }
 
 impl Download<'_> {
@@ -178,7 +176,7 @@ impl Download<'_> {
         Said::would(fields.into(), format!("download {}/{} to {}", target.bucket, target.key, file.display()))
     }
 
-    async fn one(&self, folder: &Folder, object: &ObjectRef) -> Outcome<Done> {
+    async fn one(&self, folder: &Folder, object: &ObjectRef, tuning: &Tuning) -> Outcome<Done> {
         let name = name_below(&self.from.key, &object.key);
         let range = ByteRange::new(0, object.size);
         let fetched = Fetched { client: self.client, bucket: &self.from.bucket, object, range };
@@ -212,7 +210,7 @@ impl Download<'_> {
             },
         };
         let preserved = headers.as_ref().filter(|_| self.args.preserve);
-        fetched.to_file(&self.tuning, &destination, preserved).await?;
+        fetched.to_file(tuning, &destination, preserved).await?;
         Ok(Done::Did(fetched.said(&destination).moving(object.size)))
     }
 }

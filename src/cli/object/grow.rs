@@ -5,11 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
 use super::batch::Said;
 use super::describe::Description;
+use super::keys::{CopyKeys, OwnKey};
 use super::{Format, Target, reach};
 use crate::cli::terminal::printable;
 use crate::cli::{Failure, Outcome, runtime};
@@ -28,18 +29,71 @@ pub struct AppendArgs {
     file: PathBuf,
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
+    #[command(flatten)]
+    key: OwnKey,
 }
 
 /// Make one object of several, one behind the other, on the server.
 #[derive(Args, Debug)]
-#[command(after_help = "Example: holdfs object compose logs/all.log logs/1.log logs/2.log")]
+#[command(after_help = "\
+--version-id is about the source before it.\n\n\
+Examples:\n  holdfs object compose logs/all.log logs/1.log logs/2.log\n  \
+holdfs object compose a/now.log a/log --version-id 3sL4kqtJlcpXroDTDmJ a/log")]
 pub struct ComposeArgs {
     #[arg(value_name = "BUCKET/KEY")]
     to: String,
-    #[arg(value_name = "BUCKET/KEY", required = true)]
-    from: Vec<String>,
+    #[command(flatten)]
+    from: Sources,
     #[command(flatten)]
     description: Description,
+    #[command(flatten)]
+    keys: CopyKeys,
+}
+
+/// What is composed, in the order in which it was typed, each with the version that was typed after it.
+#[derive(Clone, Debug, Default)]
+struct Sources(Vec<(String, Option<String>)>);
+
+const FROM: &str = "from";
+const VERSION_ID: &str = "version_id";
+
+/// By hand, since derived arguments forget the order between each other.
+impl FromArgMatches for Sources {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let typed = |id: &str| {
+            let places = matches.indices_of(id).unwrap_or_default();
+            places.zip(matches.get_many::<String>(id).unwrap_or_default().cloned()).collect::<Vec<_>>()
+        };
+        let mut sources: Vec<_> = typed(FROM).into_iter().map(|(place, from)| (place, from, None)).collect();
+        for (place, id) in typed(VERSION_ID) {
+            match sources.iter_mut().rfind(|(source, ..)| *source < place) {
+                Some((.., version @ None)) => *version = Some(id),
+                _ => {
+                    let message = "write each --version-id after the one source that it is about\n";
+                    return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message));
+                }
+            }
+        }
+        Ok(Self(sources.into_iter().map(|(_, from, version)| (from, version)).collect()))
+    }
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Sources {
+    fn augment_args(command: Command) -> Command {
+        let from = Arg::new(FROM).value_name("BUCKET/KEY").required(true).num_args(1..);
+        let version = Arg::new(VERSION_ID)
+            .long("version-id")
+            .value_name("ID")
+            .help("This version of the source before it instead of the current one");
+        command.arg(from.action(ArgAction::Append)).arg(version.action(ArgAction::Append))
+    }
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
 /// Bytes that are appended at once. Each time the object is replaced as a whole, on the server.
@@ -48,6 +102,7 @@ const CHUNK_BYTES: u64 = 64 << 20;
 /// A file of more than a chunk grows the object several times: who fails half way has appended a part.
 pub(super) async fn append(client: &Client, args: &AppendArgs, format: Format) -> Outcome {
     let target = reach::reached(client, Target::object(&args.target, None)?).await?;
+    let keyed = args.key.given_to(client)?;
     let mut source = open(&args.file)?;
     let (mut first, mut appended, mut stored) = (true, 0, Stored::default());
     loop {
@@ -62,7 +117,7 @@ pub(super) async fn append(client: &Client, args: &AppendArgs, format: Format) -
         let last = (chunk.len() as u64) < CHUNK_BYTES;
         appended += chunk.len() as u64;
         let chunk = Bytes::from(chunk);
-        stored = transfer::append(client, &Tuning::default(), &target.bucket, &target.key, chunk).await?;
+        stored = transfer::append(&keyed, &Tuning::default(), &target.bucket, &target.key, chunk).await?;
         if last {
             break;
         }
@@ -103,11 +158,13 @@ fn open(file: &Path) -> Outcome<Source> {
 
 /// The objects one behind the other.
 pub(super) async fn compose(client: &Client, args: &ComposeArgs, format: Format) -> Outcome {
-    let sources: Vec<_> = args.from.iter().map(|from| Target::object(from, None)).collect::<Outcome<_>>()?;
+    let named = args.from.0.iter().map(|(from, version)| Target::object(from, version.clone()));
+    let sources: Vec<_> = named.collect::<Outcome<_>>()?;
+    let clients = args.keys.given_to_both(client, None)?;
     let to = reach::reached(client, Target::object(&args.to, None)?).await?;
     let mut pieces = Vec::new();
     for source in &sources {
-        let object = source.head(client, false).await?.object_ref(&source.key)?;
+        let object = source.head(&clients.from, false).await?.object_ref(&source.key)?;
         pieces.push(Piece::whole(&source.bucket, object));
     }
     let target = transfer::Target {
@@ -116,6 +173,7 @@ pub(super) async fn compose(client: &Client, args: &ComposeArgs, format: Format)
         object: args.description.of_new(&to.key)?,
         ..transfer::Target::default()
     };
-    let stored = transfer::compose(client, &Tuning::default(), &target, &pieces).await?;
-    said(&to, &stored, json!({ "sources": args.from })).write(format)
+    let stored = transfer::compose(&clients.to, &Tuning::default(), &target, &pieces).await?;
+    said(&to, &stored, json!({ "sources": args.from.0.iter().map(|(from, _)| from).collect::<Vec<_>>() }))
+        .write(format)
 }

@@ -7,6 +7,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
 use super::batch::{Batch, Done, Report, Said, Verb};
+use super::keys::OwnKey;
 use super::many::{Many, ORDER};
 use super::{Format, Target, listing, ls, reach};
 use crate::cli::{Failure, Outcome};
@@ -33,6 +34,8 @@ pub struct RevertArgs {
     target: String,
     #[arg(value_name = "VERSION-ID")]
     version_id: String,
+    #[command(flatten)]
+    key: OwnKey,
 }
 
 /// Bring a deleted object back by removing its delete marker, or with --recursive all that begin so.
@@ -79,6 +82,7 @@ pub(super) async fn list(client: &Client, args: &VersionsArgs, format: Format) -
 pub(super) async fn revert(client: &Client, args: &RevertArgs, format: Format) -> Outcome {
     let target = Target::object(&args.target, Some(args.version_id.clone()))?;
     let target = reach::reached(client, target).await?;
+    let client = &args.key.given_to(client)?.with_one_customer_key();
     let object = target.head(client, false).await?.object_ref(&target.key)?;
     let request = CopyRequest {
         source_bucket: target.bucket.clone(),
@@ -130,7 +134,7 @@ async fn uncover(client: &Client, target: &Target, markers: &[VersionId]) -> Out
 async fn undelete_all(client: &Client, args: &UndeleteArgs, format: Format) -> Outcome {
     let prefix = reach::reached(client, Target::parse(&args.target)?).await?;
     let many = &args.many;
-    let batch = Batch { client, many, format, verb: Verb("brought back") };
+    let batch = Batch::new(client, many, format, Verb("brought back"));
     let hidden = by_key(listing::versions(client, &prefix, many)).try_filter(|versions| {
         let markers = markers_of(versions).len();
         std::future::ready(markers > 0 && markers < versions.len())

@@ -1,9 +1,11 @@
-//! `--preserve`: modes and times of local files, in the metadata that `holdfs mount` and s3fs write.
+//! `--preserve`: owners, modes and times of local files, in the metadata that `holdfs mount` and s3fs write.
 
 use std::fs::{File, Metadata, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::{Failure, Outcome};
+use crate::cli::{Failure, Outcome, terminal};
 use crate::namespace::attributes::{FileKind, Posix};
 use crate::s3::ops::{Metadata as UserMetadata, ObjectHeaders};
 
@@ -20,11 +22,13 @@ pub(super) fn keep(file: &Metadata, metadata: &mut UserMetadata) {
     posix.encode_into(metadata);
 }
 
-/// Mode and time of modification, where the object has them. Owners are left: giving files away takes privilege.
+/// Mode, time of modification and, for who may give files away, the owner, where the object has them.
 pub(super) fn restore(file: &File, headers: &ObjectHeaders, key: &str) -> Outcome {
     let posix = Posix::decode(&headers.metadata, key);
     let unkept =
-        |error: std::io::Error| Failure::refused(format!("Cannot set mode and time of the file: {error}."));
+        |error: io::Error| Failure::refused(format!("Cannot set owner, mode and time of the file: {error}."));
+    // The owner first: a change of it takes bits of the mode away.
+    restore_owner(file, &posix).map_err(unkept)?;
     if let Some(perm) = posix.perm {
         // A stranger's object makes no program that runs as somebody else.
         file.set_permissions(Permissions::from_mode(u32::from(perm & 0o1777))).map_err(unkept)?;
@@ -33,4 +37,25 @@ pub(super) fn restore(file: &File, headers: &ObjectHeaders, key: &str) -> Outcom
         file.set_modified(mtime).map_err(unkept)?;
     }
     Ok(())
+}
+
+/// Whether this process has said that owners are not its to give.
+static SAID: AtomicBool = AtomicBool::new(false);
+
+fn restore_owner(file: &File, posix: &Posix) -> io::Result<()> {
+    let now = file.metadata()?;
+    let (uid, gid) = (posix.uid.filter(|uid| *uid != now.uid()), posix.gid.filter(|gid| *gid != now.gid()));
+    if uid.is_none() && gid.is_none() {
+        return Ok(());
+    }
+    match fchown(file, uid, gid) {
+        // The second is of an owner that a user namespace does not know.
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => {
+            if !SAID.swap(true, Ordering::Relaxed) {
+                terminal::note("The files are yours: only root may give them the owners that are stored.");
+            }
+            Ok(())
+        }
+        given => given,
+    }
 }

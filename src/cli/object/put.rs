@@ -10,7 +10,7 @@ use super::batch::{Batch, Done, Report, Said, Verb};
 use super::describe::Description;
 use super::keys::OwnKey;
 use super::many::{Many, ORDER};
-use super::progress::{self, Direction};
+use super::progress;
 use super::source::Source;
 use super::walk::{self, Links, Local};
 use super::{Format, Target, posix, reach};
@@ -59,17 +59,17 @@ pub(super) async fn run(client: &Client, args: &PutArgs, format: Format) -> Outc
         return all(client, args, format).await;
     }
     let target = reach::reached(client, destination(Target::parse(&args.to)?, &args.file)?).await?;
-    let uploaded = one(client, args, &target, &args.file, &Tuning::default()).await?;
+    let uploaded = one(client, args, &target, &args.file, None).await?;
     uploaded.map_err(Failure::refused)?.write(format)
 }
 
-/// The inner error says why it was skipped.
+/// The inner error says why it was skipped. Without a tuning it is the only one, which shows how far it is.
 async fn one(
     client: &Client,
     args: &PutArgs,
     target: &Target,
     file: &Path,
-    tuning: &Tuning,
+    tuning: Option<&Tuning>,
 ) -> Outcome<Result<Said, String>> {
     let source = Source::open(client, file)?;
     let mut object = args.description.of_new(&target.key)?;
@@ -86,14 +86,10 @@ async fn one(
         return exists();
     }
     let size = source.size();
+    let shown = source.file.is_some().then_some(size);
     let to = transfer::Target { bucket: target.bucket.clone(), key: target.key.clone(), condition, object };
-    let upload = transfer::upload(client, tuning, &to, source.bytes);
-    let stored = if args.many.recursive {
-        upload.await
-    } else {
-        progress::shown(client, Direction::Up, size, upload).await
-    };
-    match stored {
+    let upload = async |tuning: &Tuning| transfer::upload(client, tuning, &to, source.bytes).await;
+    match progress::shown(tuning, shown, upload).await {
         Err(error) if error.kind() == ErrorKind::PreconditionFailed && args.no_clobber => exists(),
         stored => Ok(Ok(said(target, file, &stored?).moving(size))),
     }
@@ -147,8 +143,7 @@ async fn all(client: &Client, args: &PutArgs, format: Format) -> Outcome {
             args.many.filter.takes(&name.to_string_lossy())
         }
     });
-    let tuning = args.many.tuning();
-    let batch = Batch { client, many: &args.many, format, verb: Verb("uploaded") };
+    let batch = Batch::new(client, &args.many, format, Verb("uploaded"));
     batch
         .run(stream::iter(files.map(Ok)), async |local| {
             let (path, outcome) = match local {
@@ -159,10 +154,12 @@ async fn all(client: &Client, args: &PutArgs, format: Format) -> Outcome {
                     let outcome = if args.many.dry_run {
                         Ok(Done::Did(plan(&target, &path)))
                     } else {
-                        one(client, args, &target, &path, &tuning).await.map(|done| match done {
-                            Ok(said) => Done::Did(said),
-                            Err(why) => Done::Skipped(why),
-                        })
+                        one(client, args, &target, &path, Some(&batch.tuning())).await.map(
+                            |done| match done {
+                                Ok(said) => Done::Did(said),
+                                Err(why) => Done::Skipped(why),
+                            },
+                        )
                     };
                     (path, outcome)
                 }

@@ -111,7 +111,7 @@ struct Purge<'a> {
 
 impl Purge<'_> {
     async fn run(&self, doomed: impl Stream<Item = Outcome<Doomed>>, many: &Many, format: Format) -> Outcome {
-        let batch = Batch { client: self.client, many, format, verb: Verb("deleted") };
+        let batch = Batch::new(self.client, many, format, Verb("deleted"));
         batch
             .run(batches(doomed, self.client.limits().delete_keys_max), async |doomed| {
                 self.delete(doomed).await

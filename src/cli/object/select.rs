@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::keys::OwnKey;
 use super::{Format, Target, reach};
 use crate::cli::Outcome;
 use crate::cli::terminal::{self, Reader};
@@ -38,6 +39,8 @@ pub struct SelectArgs {
     /// What the records shall be [default: csv; json with --json].
     #[arg(long, value_name = "FORMAT")]
     output: Option<OutputFormat>,
+    #[command(flatten)]
+    key: OwnKey,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,7 +113,7 @@ impl SelectArgs {
 
 pub(super) async fn run(client: &Client, args: &SelectArgs, format: Format) -> Outcome {
     let target = reach::reached(client, Target::object(&args.target, None)?).await?;
-    let mut selected = client.send(&args.operation(&target, format)).await?;
+    let mut selected = args.key.given_to(client)?.send(&args.operation(&target, format)).await?;
     while let Some(event) = selected.next().await? {
         if let SelectEvent::Records(records) = event
             && terminal::stream(&records)? == Reader::Left

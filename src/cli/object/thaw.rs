@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::batch::{Said, Verb};
 use super::each::{self, Deed};
+use super::keys::OwnKey;
 use super::many::{ORDER, Which};
 use super::{Format, Target};
 use crate::cli::{Failure, Outcome};
@@ -28,12 +29,15 @@ pub struct ThawArgs {
     /// Ask for nothing: show how far it is.
     #[arg(long, conflicts_with_all = ["tier", "days"])]
     status: bool,
+    #[command(flatten)]
+    key: OwnKey,
 }
 
 pub(super) async fn run(client: &Client, args: &ThawArgs, format: Format) -> Outcome {
     if args.status {
+        let keyed = &args.key.given_to(client)?;
         return each::run(client, &args.which, format, Deed::SHOW, async |target| {
-            status(client, &target).await
+            status(keyed, &target).await
         })
         .await;
     }

@@ -48,7 +48,8 @@ impl Piece {
     }
 }
 
-/// Makes the pieces one object, in their order. It appears whole or not at all.
+/// Makes the pieces one object, in their order. It appears whole or not at all. Of a customer's own keys that of
+/// sources reads the pieces.
 pub async fn compose(client: &Client, tuning: &Tuning, target: &Target, pieces: &[Piece]) -> Result<Stored> {
     let lengths: Vec<Stretch> = pieces
         .iter()
@@ -108,7 +109,8 @@ pub async fn append(
         condition: WriteCondition::Matches(object.etag.clone()),
         object: carried,
     };
-    compose(client, tuning, &target, &[Piece::whole(bucket, object), Piece::Bytes(bytes)]).await
+    let client = client.with_one_customer_key();
+    compose(&client, tuning, &target, &[Piece::whole(bucket, object), Piece::Bytes(bytes)]).await
 }
 
 /// A piece as the plan sees it.
@@ -230,6 +232,7 @@ impl Composing<'_> {
         let mut gathered = BytesMut::new();
         // What is read here counts when it is sent.
         let tuning = Tuning { progress: None, ..self.tuning.clone() };
+        let source = self.client.at_source();
         for slice in slices {
             match &self.pieces[slice.piece] {
                 Piece::Bytes(bytes) => {
@@ -238,7 +241,7 @@ impl Composing<'_> {
                 Piece::Of { bucket, object, range } => {
                     let read_range =
                         ByteRange::new(range.start + slice.range.start, range.start + slice.range.end);
-                    let mut pieces = std::pin::pin!(read(self.client, &tuning, bucket, object, read_range));
+                    let mut pieces = std::pin::pin!(read(&source, &tuning, bucket, object, read_range));
                     while let Some(piece) = pieces.try_next().await? {
                         gathered.extend_from_slice(&piece);
                     }

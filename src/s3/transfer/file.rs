@@ -9,18 +9,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use futures_util::{Stream, StreamExt as _, TryStreamExt, stream};
+use futures_util::{StreamExt as _, TryStreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::download::write_failed;
+use super::reader::pieces_of;
 use super::{Target, Tuning, UploadSource, download, read, upload};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::Stored;
 use crate::s3::{Client, Error, ErrorKind, ObjectRef, Result};
-
-/// Bytes asked of a reader at once.
-const READ_BYTES: usize = 1 << 20;
 
 /// Uploads the file at `path` whole. One that changes meanwhile, or that cannot be read, is `ErrorKind::Source`.
 pub async fn upload_file(client: &Client, tuning: &Tuning, target: &Target, path: &Path) -> Result<Stored> {
@@ -70,19 +67,6 @@ pub async fn upload_exactly(
         }
     });
     upload(client, tuning, target, UploadSource::Stream(Box::pin(checked))).await
-}
-
-/// What a reader gives, piece by piece.
-pub fn pieces_of(
-    reader: impl AsyncRead + Send + Unpin,
-) -> impl Stream<Item = io::Result<bytes::Bytes>> + Send {
-    stream::try_unfold((reader, BytesMut::new()), async |(mut reader, mut buffer)| {
-        buffer.reserve(READ_BYTES);
-        match reader.read_buf(&mut buffer).await? {
-            0 => Ok(None),
-            _ => Ok(Some((buffer.split().freeze(), (reader, buffer)))),
-        }
-    })
 }
 
 /// Downloads exactly `object` to the file at `path`, in ranges side by side; a file that is there is replaced.
@@ -183,13 +167,5 @@ mod tests {
         PartialFile::create(&destination).unwrap().publish(&destination).unwrap();
         assert_eq!(names(), ["f".repeat(255).as_str()]);
         assert!(PartialFile::create(Path::new("/")).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_reader_is_read_to_its_end() {
-        let content: Vec<u8> = (0..3 * READ_BYTES + 7).map(|n| n as u8).collect();
-        let pieces: Vec<bytes::Bytes> =
-            pieces_of(io::Cursor::new(content.clone())).try_collect().await.unwrap();
-        assert_eq!(pieces.concat(), content);
     }
 }

@@ -14,6 +14,7 @@ mod file;
 pub mod pages;
 pub mod plan;
 mod progress;
+mod reader;
 mod upload;
 pub mod wait;
 
@@ -22,10 +23,9 @@ pub use compose::{Piece, append, compose};
 pub use copy::{CopyRequest, copy_object};
 pub use delete::{Doomed, delete_objects};
 pub use download::{Sink, download, read};
-pub use file::{
-    PartialFile, download_file, download_writer, pieces_of, upload_exactly, upload_file, upload_reader,
-};
+pub use file::{PartialFile, download_file, download_writer, upload_exactly, upload_file, upload_reader};
 pub use progress::{Moved, Progress};
+pub use reader::{pieces_of, pieces_of_blocking};
 pub use upload::{Target, UploadSource, upload};
 
 /// How to cut, how many pieces to move at once, and who is told.

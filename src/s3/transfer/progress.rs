@@ -27,6 +27,11 @@ impl Progress {
     pub fn new(sink: impl Fn(Moved) + Send + Sync + 'static) -> Self {
         Self(Arc::new(sink))
     }
+
+    /// Tells the sink, for transfers made of others.
+    pub fn tell(&self, moved: Moved) {
+        (self.0)(moved);
+    }
 }
 
 impl std::fmt::Debug for Progress {
@@ -54,7 +59,7 @@ impl Meter {
     pub(super) fn add(&self, bytes: u64) {
         if let Some(count) = &self.0 {
             let done = count.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            (count.sink.0)(Moved { done, total: count.total });
+            count.sink.tell(Moved { done, total: count.total });
         }
     }
 

@@ -1,0 +1,61 @@
+//! Commands of the program as people type them, and what they answer.
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+
+use crate::mounted::harness::{Bucket, Store};
+
+/// What a command did: its exit status, standard output and standard error.
+pub struct Ran {
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.status, 0, "{}", self.err);
+        self.out
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+pub fn holdfs(arguments: &[&str]) -> Ran {
+    holdfs_with(arguments, b"")
+}
+
+pub fn holdfs_with(arguments: &[&str], stdin: &[u8]) -> Ran {
+    let mut command = Store::shared().command();
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("holdfs starts");
+    let mut pipe = child.stdin.take().expect("its stdin");
+    std::thread::scope(|scope| {
+        scope.spawn(move || pipe.write_all(stdin));
+        child.wait_with_output().expect("its output").into()
+    })
+}
+
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// One JSON document a line.
+pub fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(json).collect()
+}
+
+pub fn path(bucket: &Bucket<'_>, key: &str) -> String {
+    format!("s3://{}/{key}", bucket.name)
+}
