@@ -78,6 +78,8 @@ pub struct AwsAddress {
     pub express_sessions: bool,
     /// Multi-region access points may be used.
     pub multi_region: bool,
+    /// us-east-1 is reached by its old host, which names no region: `s3.amazonaws.com`.
+    pub global: bool,
 }
 
 impl Default for AwsAddress {
@@ -89,6 +91,7 @@ impl Default for AwsAddress {
             follow_arn_region: true,
             express_sessions: true,
             multi_region: true,
+            global: false,
         }
     }
 }
@@ -115,6 +118,11 @@ impl AwsAddress {
                 profile.multi_region.map(|on| !on),
                 false,
             ),
+            global: environment
+                .get("AWS_S3_US_EAST_1_REGIONAL_ENDPOINT")
+                .map(|kind| kind.eq_ignore_ascii_case("legacy"))
+                .or(profile.global)
+                .unwrap_or(false),
         }
     }
 }
@@ -305,7 +313,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let text = "[default]\nuse_fips_endpoint = true\ns3_disable_express_session_auth = true\n\
                     s3_disable_multiregion_access_points = true\ns3 =\n  \
-                    use_accelerate_endpoint = true\n  use_dualstack_endpoint = true\n  use_arn_region = false\n";
+                    use_accelerate_endpoint = true\n  use_dualstack_endpoint = true\n  use_arn_region = false\n  \
+                    us_east_1_regional_endpoint = legacy\n";
         std::fs::write(file.path(), text).expect("written");
         let path = ("AWS_CONFIG_FILE", file.path().display().to_string());
         let address = |more: &[(&str, &str)]| {
@@ -320,6 +329,7 @@ mod tests {
             follow_arn_region: false,
             express_sessions: false,
             multi_region: false,
+            global: true,
         };
         assert_eq!(address(&[]), of_profile);
         let variables = [
@@ -328,6 +338,7 @@ mod tests {
             ("AWS_S3_USE_ARN_REGION", "true"),
             ("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "false"),
             ("AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS", "false"),
+            ("AWS_S3_US_EAST_1_REGIONAL_ENDPOINT", "regional"),
         ];
         assert_eq!(address(&variables), AwsAddress { accelerate: true, ..AwsAddress::default() });
     }

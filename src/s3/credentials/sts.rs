@@ -14,7 +14,7 @@ use super::{Credentials, Environment};
 use crate::base::clock::Clock;
 use crate::base::digest;
 use crate::base::secret::Secret;
-use crate::s3::endpoint::{Asked, DEFAULT_REGION, Endpoint, Purpose};
+use crate::s3::endpoint::{Asked, DEFAULT_REGION, Endpoint, GLOBAL_REGION, Purpose};
 use crate::s3::error::{kind_of_code, parse_document};
 use crate::s3::sign::header::{self, Target};
 use crate::s3::sign::key::KeyCache;
@@ -54,6 +54,7 @@ pub struct Role {
 impl Service {
     /// AWS's service in a region; without one, its old global address. `fips` and `dualstack` as for S3.
     pub fn aws(region: Option<&str>, fips: bool, dualstack: bool) -> Result<Self, Error> {
+        let region = region.filter(|region| *region != GLOBAL_REGION);
         Self::at(&aws_host(region, fips, dualstack)).map(|service| match region {
             Some(region) => service.with_region(region),
             None => service,

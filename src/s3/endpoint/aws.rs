@@ -1,13 +1,16 @@
 //! Hosts of AWS: which service, partition, region and kind of address a name stands for, and the other way round.
 
-use super::Error;
+use super::{DEFAULT_REGION, Error, GLOBAL_REGION, signing_region};
 use crate::s3::config::AwsAddress;
+use crate::s3::sign::SERVICE;
 
 /// `s3[-fips][.dualstack].REGION.SUFFIX`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsHost {
     service: &'static str,
     dualstack: bool,
+    /// The default region is reached by the name without a region.
+    global: bool,
     /// `None`: the global name, or no endpoint at all.
     pub region: Option<String>,
 }
@@ -65,7 +68,7 @@ impl AwsHost {
     /// The host where no endpoint is named.
     pub fn usual(wanted: AwsAddress) -> Self {
         let service = if wanted.fips { "s3-fips" } else { "s3" };
-        Self { service, dualstack: wanted.dualstack, region: None }
+        Self { service, dualstack: wanted.dualstack, global: wanted.global, region: None }
     }
     pub fn recognise(name: &str) -> Option<Self> {
         let labels = AWS_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix))?;
@@ -80,11 +83,16 @@ impl AwsHost {
             [old] => ("s3", false, Some(old.strip_prefix("s3-").filter(|region| is_aws_region(region))?)),
             _ => return None,
         };
-        Some(Self { service, dualstack, region: region.map(str::to_owned) })
+        Some(Self { service, dualstack, global: false, region: region.map(str::to_owned) })
     }
     pub fn name(&self, region: &str) -> String {
+        let global = region == GLOBAL_REGION || self.global && region == DEFAULT_REGION;
+        if global && self.service == SERVICE && !self.dualstack {
+            return format!("{SERVICE}.{}", MAIN.suffix);
+        }
         let dualstack = if self.dualstack { ".dualstack" } else { "" };
-        format!("{}{dualstack}.{region}.{}", self.service, Partition::of(region).suffix)
+        let (region, suffix) = (signing_region(region), Partition::of(region).suffix);
+        format!("{}{dualstack}.{region}.{suffix}", self.service)
     }
 }
 
