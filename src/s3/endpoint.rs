@@ -23,7 +23,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use self::arn::{Arn, is_arn};
-use self::aws::{AwsHost, Partition, check_region};
+use self::aws::{AwsHost, check_region};
 use self::host::Host;
 use self::outpost::outpost_of;
 use self::zone::zone_of;
@@ -33,7 +33,7 @@ use super::sign::canonical::encode_path;
 use super::sign::{self, SERVICE};
 use super::{AwsAddress, Config, Error, Style};
 
-pub use aws::region_of_aws_host;
+pub use aws::{Partition, region_of_aws_host};
 
 /// The region that AWS's own default host and most other stores sign with.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -169,6 +169,10 @@ impl Endpoint {
     }
     pub fn is_aws(&self) -> bool {
         matches!(self.host, Host::Aws(_))
+    }
+    /// The same, and hosts of AWS's that know one place only, such as interface endpoints.
+    pub fn belongs_to_aws(&self) -> bool {
+        self.host.belongs_to_aws()
     }
 
     pub fn address(&self, asked: Asked<'_>) -> Result<Address, Error> {

@@ -12,7 +12,11 @@ use crate::s3::endpoint::Endpoint;
 
 /// Variables with a value; those set to nothing count as unset.
 #[derive(Clone, Default)]
-pub struct Environment(Arc<BTreeMap<String, String>>);
+pub struct Environment {
+    variables: Arc<BTreeMap<String, String>>,
+    /// A store that is not AWS's: it has an STS of its own, where it has one at all.
+    store: Option<Arc<str>>,
+}
 
 impl Environment {
     /// Those of this process, as they are now. What is not UTF-8 is left out.
@@ -22,10 +26,11 @@ impl Environment {
             .collect()
     }
     /// The same after what was said outright, which is stronger: the region and the trusted certificates of every
-    /// service, and a store of one's own, which is its own STS. A variable that names an STS stays.
+    /// service. A store of one's own is its own STS, unless a variable or a profile names one; single sign-on and
+    /// the like have addresses and regions of their own.
     #[must_use]
     pub fn told(&self, region: Option<&str>, endpoint: Option<&str>, ca_file: Option<&Path>) -> Self {
-        let mut variables = (*self.0).clone();
+        let mut variables = (*self.variables).clone();
         let mut set = |name: &str, value: String| drop(variables.insert(name.to_owned(), value));
         if let Some(region) = region {
             set("AWS_REGION", region.to_owned());
@@ -33,16 +38,19 @@ impl Environment {
         if let Some(file) = ca_file {
             set("AWS_CA_BUNDLE", file.display().to_string());
         }
-        let own =
-            |endpoint: &&str| Endpoint::parse(Some(endpoint), Style::Auto).is_ok_and(|found| !found.is_aws());
-        if let Some(endpoint) = endpoint.filter(own).filter(|_| self.get(STS).is_none()) {
-            set(STS, endpoint.to_owned());
-        }
-        Self(Arc::new(variables))
+        let own = |endpoint: &&str| {
+            Endpoint::parse(Some(endpoint), Style::Auto).is_ok_and(|found| !found.belongs_to_aws())
+        };
+        let store = endpoint.filter(own).map(Arc::from).or_else(|| self.store.clone());
+        Self { variables: Arc::new(variables), store }
+    }
+    /// The store that is its own STS, by what was [told](Self::told).
+    pub(super) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
     }
     /// The value of a variable; `None` when it is unset or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
     /// The first of these that has a value.
     pub fn first(&self, names: &[&str]) -> Option<&str> {
@@ -60,12 +68,9 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        Self(Arc::new(variables.into_iter().collect()))
+        Self { variables: Arc::new(variables.into_iter().collect()), store: None }
     }
 }
-
-/// Where STS is.
-const STS: &str = "AWS_ENDPOINT_URL_STS";
 
 const ACCESS_KEY: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"];
 const SECRET_KEY: &[&str] = &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"];
@@ -106,10 +111,11 @@ mod tests {
         let told = environment.told(Some("us-west-2"), own, Some(Path::new("/ours")));
         assert_eq!(told.get("AWS_REGION"), Some("us-west-2"));
         assert_eq!(told.get("AWS_CA_BUNDLE"), Some("/ours"));
-        assert_eq!(told.get(STS), own);
-        let aws = environment.told(None, Some("https://s3.eu-west-1.amazonaws.com"), None);
-        assert_eq!((aws.get("AWS_REGION"), aws.get(STS)), (Some("eu-west-1"), None));
-        assert_eq!(told.told(None, Some("http://other"), None).get(STS), own, "a named STS stays");
+        assert_eq!(told.store(), own);
+        for host in ["s3.eu-west-1.amazonaws.com", "bucket.vpce-1a.s3.eu-west-1.vpce.amazonaws.com"] {
+            let aws = environment.told(None, Some(&format!("https://{host}")), None);
+            assert_eq!((aws.get("AWS_REGION"), aws.store()), (Some("eu-west-1"), None), "{host}");
+        }
     }
 
     pub fn environment(pairs: &[(&str, &str)]) -> Environment {

@@ -14,7 +14,7 @@ use super::{Credentials, Environment};
 use crate::base::clock::Clock;
 use crate::base::digest;
 use crate::base::secret::Secret;
-use crate::s3::endpoint::{Asked, DEFAULT_REGION, Endpoint, GLOBAL_REGION, Purpose};
+use crate::s3::endpoint::{Asked, DEFAULT_REGION, Endpoint, GLOBAL_REGION, Partition, Purpose};
 use crate::s3::error::{kind_of_code, parse_document};
 use crate::s3::sign::header::{self, Target};
 use crate::s3::sign::key::KeyCache;
@@ -154,8 +154,7 @@ fn aws_host(region: Option<&str>, fips: bool, dualstack: bool) -> String {
     let Some(region) = region else { return "sts.amazonaws.com".to_owned() };
     let service = if fips { "sts-fips" } else { "sts" };
     let suffix = match (region.starts_with("cn-"), dualstack) {
-        (false, false) => "amazonaws.com",
-        (true, false) => "amazonaws.com.cn",
+        (_, false) => Partition::of(region).suffix,
         (false, true) => "api.aws",
         (true, true) => "api.amazonwebservices.com.cn",
     };

@@ -24,6 +24,7 @@ use super::sso::Sso;
 use super::sts::{Role, Service};
 use super::{Credentials, Environment, Provider, Source};
 use crate::base::secret::Secret;
+use crate::s3::endpoint::Partition;
 use crate::s3::{Error, ErrorKind};
 
 #[derive(Debug)]
@@ -247,7 +248,8 @@ impl Search<'_> {
         };
         let region = self.environment.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
         let region = region.or_else(|| main?.get("region"));
-        let service = match self.profiles.endpoint(self.environment, self.main, "sts") {
+        let named = self.profiles.endpoint(self.environment, self.main, "sts");
+        let service = match named.or_else(|| self.environment.store().map(str::to_owned)) {
             None => Service::aws(
                 region,
                 variable("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
@@ -283,8 +285,7 @@ impl Search<'_> {
         let region = need(from, "sso_region")?;
         let at = |service: &str, host: &str| {
             let own = self.profiles.endpoint(self.environment, self.main, service);
-            let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-            own.unwrap_or_else(|| format!("https://{host}.{region}.amazonaws.com{suffix}"))
+            own.unwrap_or_else(|| format!("https://{host}.{region}.{}", Partition::of(&region).suffix))
         };
         Ok(Some(Sso {
             session: session.map(str::to_owned),
@@ -411,6 +412,61 @@ mod tests {
             external_id: Some("e".into()),
         };
         assert_eq!(role, expected);
+    }
+
+    /// As AWS's own command line has it, but for a store of one's own, which it does not know to be its own STS.
+    #[test]
+    fn services_are_where_variables_then_the_profile_then_the_store_say() {
+        let config = format!(
+            "{CONFIG}[services mine]\nsts =\n  endpoint_url = http://profile-sts:1\n\
+             sso =\n  endpoint_url = http://profile-sso:1/\nsso_oidc =\n  endpoint_url = http://profile-oidc:1\n\
+             [profile role-mine]\nrole_arn = arn:r\nsource_profile = keys\nservices = mine\nregion = eu-west-2\n\
+             [profile sso-mine]\nsso_session = one\nsso_account_id = 1\nsso_role_name = r\nservices = mine\n"
+        );
+        let profiles = Profiles::merged(&config, SHARED).expect("parsed");
+        let (store, region) = (Some("http://store:9"), Some("us-west-2"));
+        let aws = "https://portal.sso.eu-west-1.amazonaws.com https://oidc.eu-west-1.amazonaws.com";
+        let (sts, general) = (("AWS_ENDPOINT_URL_STS", "http://sts:1"), ("AWS_ENDPOINT_URL", "http://all:1"));
+        let sso = [("AWS_ENDPOINT_URL_SSO", "http://sso:1"), ("AWS_ENDPOINT_URL_SSO_OIDC", "http://oidc:1")];
+        let ignoring = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        for (variables, region, store, profile, expected) in [
+            (&[][..], None, None, "role", "https://sts.amazonaws.com:443"),
+            (&[], region, None, "role", "https://sts.us-west-2.amazonaws.com:443"),
+            (
+                &[("AWS_USE_FIPS_ENDPOINT", "true")],
+                region,
+                None,
+                "role",
+                "https://sts-fips.us-west-2.amazonaws.com:443",
+            ),
+            (&[], Some("aws-global"), None, "role", "https://sts.amazonaws.com:443"),
+            (
+                &[],
+                region,
+                Some("https://s3.us-west-2.amazonaws.com"),
+                "role",
+                "https://sts.us-west-2.amazonaws.com:443",
+            ),
+            (&[], None, store, "role", "http://store:9"),
+            (&[], None, store, "role-mine", "http://profile-sts:1"),
+            (&[ignoring], None, None, "role-mine", "https://sts.eu-west-2.amazonaws.com:443"),
+            (&[ignoring], None, store, "role-mine", "http://store:9"),
+            (&[general], None, store, "role-mine", "http://all:1"),
+            (&[general, sts], None, store, "role-mine", "http://sts:1"),
+            (&[], region, store, "sso", aws),
+            (&[], region, None, "sso-mine", "http://profile-sso:1 http://profile-oidc:1"),
+            (&[general], None, None, "sso-mine", "http://all:1 http://all:1"),
+            (&sso, None, None, "sso-mine", "http://sso:1 http://oidc:1"),
+        ] {
+            let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let environment = owned.collect::<Environment>().told(region, store, None);
+            let found = match of(&profiles, &environment, profile).expect(profile).expect(profile) {
+                Way::Role { service, .. } => service.name(),
+                Way::Sso(sso) => format!("{} {}", sso.portal, sso.oidc),
+                other => panic!("{profile}: {other:?}"),
+            };
+            assert_eq!(found, expected, "{variables:?} {region:?} {store:?} {profile}");
+        }
     }
 
     #[test]

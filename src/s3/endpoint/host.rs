@@ -70,6 +70,14 @@ impl Host {
             Self::Virtual { name, .. } | Self::Other { name, .. } => name.clone(),
         }
     }
+    pub fn belongs_to_aws(&self) -> bool {
+        match self {
+            Self::Aws(_) => true,
+            Self::Virtual { name, .. } | Self::Other { name, .. } => {
+                AWS_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+            }
+        }
+    }
     pub fn is_address(&self) -> bool {
         match self {
             Self::Other { name, .. } => {
