@@ -52,7 +52,7 @@ pub use protection::*;
 pub use select::*;
 pub use session::CreateSession;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
-pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set};
+pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set, read_tag};
 pub use with::{ChecksumType, CustomerKey, CustomerKeys, Grants, KeepHeaders, With};
 
 /// A request on the service itself.

@@ -87,7 +87,7 @@ pub(in crate::s3) fn decode_tag_set(document: &[u8]) -> Result<Tags> {
     Reader::open(document, "Tagging")?.children(|name, xml| match name {
         "TagSet" => xml.children(|name, xml| {
             if name == "Tag" {
-                tags.extend([tag(xml)?]);
+                tags.extend([read_tag(xml)?]);
             }
             Ok(())
         }),
@@ -96,7 +96,8 @@ pub(in crate::s3) fn decode_tag_set(document: &[u8]) -> Result<Tags> {
     Ok(tags)
 }
 
-fn tag(xml: &mut Reader<'_>) -> Result<(String, String)> {
+/// The open element as key and value. MinIO leaves out a value that is empty.
+pub(in crate::s3) fn read_tag(xml: &mut Reader<'_>) -> Result<(String, String)> {
     let (mut key, mut value) = (None, String::new());
     xml.children(|name, xml| {
         match name {
