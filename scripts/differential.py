@@ -8,10 +8,13 @@ fewer operations, and the shortest that still shows the difference is printed.
 import base64
 import hashlib
 import json
+import multiprocessing
 import os
 import random
+import re
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,18 +22,21 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 import boto3
+import differential_documents as documents
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.handlers import add_expect_header
 
 MIB = 1 << 20
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-CEPH = "ceph" in os.environ.get("STORE", "")
+CEPH = documents.CEPH
 KEYS = ["a", "b", "a/b", "a/c", "a-", "dir/", "dir/x y", "plus+plus", "per%25cent", "amp&<>\"'", "é/😀", "new\nline", "tab\t",
         "x?y#z", "~tilde", "(par)*!", "back\\slash", "a=b&c", "semi;colon:,", "long/" + "k" * 200]
 ODD = ["a//b", "/lead", "./dot", "up/../over", "\x01ctl", "a/."]
 TYPES = ["text/plain", "image/png", "application/json; charset=utf-8"]
-CANNED = ["private", "public-read"]
+
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.000)?Z")
 
 
 def in_order(entries):
@@ -71,6 +77,7 @@ class Boto:
 
     def __init__(self):
         self.s3 = make_s3()
+        self.owner = self.s3.list_buckets()["Owner"]["ID"]
 
     def run(self, asked):
         try:
@@ -94,7 +101,7 @@ class Boto:
             ContentType=asked.get("content_type"), ContentEncoding=asked.get("content_encoding"),
             ContentLanguage=asked.get("content_language"), ContentDisposition=asked.get("content_disposition"),
             CacheControl=asked.get("cache_control"), Metadata=asked.get("metadata"), Tagging=encoded,
-            StorageClass=asked.get("storage_class"), ObjectLockMode=asked.get("mode"),
+            StorageClass=asked.get("storage_class"), ACL=asked.get("acl"), ObjectLockMode=asked.get("mode"),
             ObjectLockRetainUntilDate=asked.get("until"),
             ObjectLockLegalHoldStatus={True: "ON", False: "OFF"}.get(asked.get("hold")))
 
@@ -111,7 +118,8 @@ class Boto:
         else:
             more = {}
         more |= compact(IfMatch=asked.get("if_match"), IfNoneMatch="*" if asked.get("if_absent") else None)
-        if "mode" in asked or "hold" in asked:
+        if "mode" in asked or "hold" in asked or "checksum" not in asked:
+            # Stores ask for it where the bucket locks what is put.
             more["ContentMD5"] = base64.b64encode(hashlib.md5(base64.b64decode(asked["body"])).digest()).decode()
         reply = self.s3.put_object(Body=base64.b64decode(asked["body"]), **self.where(asked), **self.given(asked), **more)
         return {"etag": bare(reply.get("ETag")), "version": reply.get("VersionId")}
@@ -130,7 +138,7 @@ class Boto:
             "cache_control": reply.get("CacheControl"), "storage_class": reply.get("StorageClass"),
             "retention": [reply["ObjectLockMode"], stamp(until)] if until else None,
             "hold": None if held is None else held == "ON", "tag_count": reply.get("TagCount", 0),
-            "parts": reply.get("PartsCount")}
+            "parts": reply.get("PartsCount"), "encryption": reply.get("ServerSideEncryption")}
 
     def read(self, asked):
         span = f"bytes={asked['from']}-{asked['to'] - 1}" if "from" in asked else None
@@ -270,7 +278,8 @@ class Boto:
             call, params = "get_object", self.read(asked)
         return {"url": self.s3.generate_presigned_url(call, Params=params, ExpiresIn=60)}
 
-    def do_fetch(self, asked):
+    @staticmethod
+    def do_fetch(asked):
         data = base64.b64decode(asked["body"]) if asked["method"] == "PUT" else None
         headers = {"Content-Type": "binary/octet-stream"} if data is not None else {}
         request = urllib.request.Request(asked["url"], data=data, method=asked["method"], headers=headers)
@@ -280,21 +289,38 @@ class Boto:
         except urllib.error.HTTPError as error:
             return {"status": error.code, "body": ""}
 
-    CALLS = {"versioning": "bucket_versioning", "lock": "object_lock_configuration", "tagging": "bucket_tagging",
-             "cors": "bucket_cors", "lifecycle": "bucket_lifecycle_configuration", "policy": "bucket_policy"}
+    def do_acl_put(self, asked):
+        if "canned" in asked:
+            return self.s3.put_object_acl(ACL=asked["canned"], **self.where(asked)) and None
+        shape = documents.input_of(self.s3, "put_object_acl").members["AccessControlPolicy"]
+        self.s3.put_object_acl(AccessControlPolicy=documents.words(shape, asked["document"]), **self.where(asked))
+
+    def do_acl_get(self, asked):
+        return documents.shown(self.s3, "get_object_acl", self.s3.get_object_acl(**self.where(asked)))
 
     def do_setting_put(self, asked):
-        getattr(self.s3, "put_" + self.CALLS[asked["kind"]])(Bucket=asked["bucket"], **asked["boto"])
+        documents.put(self.s3, asked)
+
+    def do_setting_get(self, asked):
+        return documents.get(self.s3, asked)
 
     def do_setting_delete(self, asked):
-        call = "bucket_lifecycle" if asked["kind"] == "lifecycle" else self.CALLS[asked["kind"]]
-        getattr(self.s3, "delete_" + call)(Bucket=asked["bucket"])
+        documents.delete(self.s3, asked)
+
+    def do_policy_status(self, asked):
+        try:
+            return self.s3.get_bucket_policy_status(Bucket=asked["bucket"])["PolicyStatus"]
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "NoSuchBucketPolicy":
+                return None
+            raise
 
 
 class Ours:
     """The same through the example `differential`."""
 
-    def __init__(self):
+    def __init__(self, owner):
+        self.owner = owner
         self.pipe = subprocess.Popen([os.environ["DIFFERENTIAL"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, asked):
@@ -330,6 +356,8 @@ def given(rng, lock):
                         ("content_disposition", 'attachment; filename="a b"'), ("storage_class", "STANDARD")]:
         if rng.random() < .12:
             asked[name] = value
+    if rng.random() < .15:
+        asked["acl"] = rng.choice(documents.CANNED)
     if lock and rng.random() < .15:
         asked |= some_retention(rng)
     if lock and rng.random() < .1:
@@ -359,30 +387,6 @@ def checksum(rng, body):
     return {"checksum": kind, "checksum_value": base64.b64encode(value).decode()}
 
 
-DOCUMENTS = {
-    "versioning": [("Enabled", "Enabled"), ("Suspended", "Suspended")],
-    "tagging": [{"a": "1"}, {"x y": "z", "b": ""}],
-    "cors": [1],
-    "lifecycle": [1],
-}
-
-
-def document(rng, kind):
-    """In the words of boto3 and in ours."""
-    if kind == "versioning":
-        word = rng.choice(["Enabled", "Enabled", "Suspended"])
-        return {"boto": {"VersioningConfiguration": {"Status": word}}, "document": {"Status": word}}
-    if kind == "tagging":
-        tags = [{"Key": key, "Value": value} for key, value in rng.choice(DOCUMENTS["tagging"]).items()]
-        return {"boto": {"Tagging": {"TagSet": tags}}, "document": {tag["Key"]: tag["Value"] for tag in tags}}
-    if kind == "cors":
-        rule = {"AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["https://x.example"], "MaxAgeSeconds": 30}
-        ours = {"AllowedMethod": ["GET", "PUT"], "AllowedOrigin": ["https://x.example"], "MaxAgeSeconds": 30}
-        return {"boto": {"CORSConfiguration": {"CORSRules": [rule]}}, "document": {"CORSRule": [ours]}}
-    rule = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 30}}
-    return {"boto": {"LifecycleConfiguration": {"Rules": [rule]}}, "document": {"Rule": [rule]}}
-
-
 def sequence(seed):
     """Operations with references instead of ids: `["version", key, n]`, `["etag", key]`, `["upload", n]`."""
     rng = random.Random(seed)
@@ -390,33 +394,33 @@ def sequence(seed):
     keys = rng.sample(KEYS, 5) + ([rng.choice(ODD)] if rng.random() < .3 else [])
     steps = [{"do": "create_bucket", "lock": lock}]
     if not lock and rng.random() < .6:
-        steps.append({"do": "setting_put", "kind": "versioning"} | document(random.Random(1), "versioning"))
+        steps.append({"do": "setting_put", "kind": "versioning", "document": {"Status": "Enabled"}})
     uploads = 0
     version = lambda key: {"version": ["version", key, rng.randrange(3)]} if rng.random() < .3 else {}
     for _ in range(rng.randrange(8, 26)):
         key, roll = rng.choice(keys), rng.random()
-        if roll < .28:
+        if roll < .27:
             step = {"do": "put", "key": key, "body": content(rng, 3000)} | given(rng, lock)
             if rng.random() < .2:
                 step |= checksum(rng, step["body"])
             elif rng.random() < .15 and not CEPH:
                 step |= rng.choice([{"if_absent": True}, {"if_match": ["etag", key]}])
-        elif roll < .36:
+        elif roll < .33:
             step = {"do": "get", "key": key} | version(key)
             if rng.random() < .5:
                 start = rng.randrange(40)
                 step |= {"from": start, "to": start + rng.randrange(1, 3000)}
             elif rng.random() < .4:
                 step |= rng.choice([{"if_match": ["etag", key]}, {"if_none_match": ["etag", key]}, {"if_match": "0" * 32}])
-        elif roll < .40:
+        elif roll < .36:
             step = {"do": "head", "key": key} | version(key)
-        elif roll < .48:
+        elif roll < .43:
             step = {"do": "delete", "key": key} | version(key) | ({"bypass": True} if lock and rng.random() < .3 else {})
-        elif roll < .51:
+        elif roll < .46:
             some = rng.sample(keys, 3)
             named = [[key, ["version", key, 0] if rng.random() < .3 else None] for key in some if "\x01" not in key]
             step = {"do": "delete_batch", "keys": named}
-        elif roll < .60:
+        elif roll < .54:
             source = {"key": rng.choice(keys)} | version(key)
             # Ceph passes over the condition as boto3 spells it, and heeds it as ours does.
             if rng.random() < .2 and not CEPH:
@@ -424,7 +428,7 @@ def sequence(seed):
             step = {"do": "copy", "key": key, "source": source}
             if rng.random() < .5 or source["key"] == key:
                 step |= {"replace": True} | given(rng, False)
-        elif roll < .70:
+        elif roll < .62:
             # The reply is XML, which cannot hold the one key.
             key = key.replace("\x01", "x")
             step = [{"do": "create_upload", "key": key, "n": uploads} | given(rng, lock)]
@@ -445,30 +449,28 @@ def sequence(seed):
             elif end < .9:
                 step.append({"do": "abort", "key": key, "upload": ["upload", uploads]})
             uploads += 1
-        elif roll < .76:
+        elif roll < .67:
             which = rng.choice(["tags_put", "tags_get", "tags_delete"])
             step = {"do": which, "key": key} | ({"tags": some_tags(rng)} if which == "tags_put" else {}) | version(key)
-        elif roll < .82 and lock:
+        elif roll < .72 and lock:
             which = rng.choice(["hold_put", "hold_get", "retention_put", "retention_get"])
             step = {"do": which, "key": key} | version(key)
             if which == "hold_put":
                 step["on"] = rng.random() < .5
             elif which == "retention_put":
                 step |= some_retention(rng) | ({"bypass": True} if rng.random() < .5 else {})
-        elif roll < .87:
-            kind = rng.choice(["tagging", "cors", "lifecycle"] + ([] if lock else ["versioning"]))
-            if kind != "versioning" and rng.random() < .3:
-                step = {"do": "setting_delete", "kind": kind}
-            else:
-                step = {"do": "setting_put", "kind": kind} | document(rng, kind)
-        elif roll < .92:
+        elif roll < .84:
+            step = documents.step(rng, lock)
+        elif roll < .90:
+            step = documents.object_step(rng, key) | version(key)
+        elif roll < .94:
             plain = rng.choice([key for key in keys if key not in ODD])
             step = {"do": "exchange", "method": rng.choice(["GET", "PUT"]), "key": plain, "body": content(rng, 500) or "eA=="}
         else:
             step = {"do": rng.choice(["list_v1", "list_v2", "list_versions"])}
             step |= rng.choice([{}, {"prefix": "a"}, {"prefix": "a/", "delimiter": "/"}, {"delimiter": "/"}])
             step |= rng.choice([{}, {"max": 1}, {"max": 2}, {"max": 3}])
-            if step["do"] == "list_versions" and CEPH:
+            if step["do"] != "list_v2" and CEPH:
                 # Its markers hold `+` as it is, which boto3 reads as a blank: it never gets beyond that key.
                 step.pop("max", None)
             if step["do"] == "list_v2" and rng.random() < .3:
@@ -505,6 +507,8 @@ class Side:
                 return self.uploads.get(value[1], "no-such-upload")
             if isinstance(value, dict):
                 return {name: real(inner) for name, inner in value.items()}
+            if isinstance(value, str):
+                return self.client.owner if value == "OWNER" else value.replace(":BUCKET/", f":{self.bucket}/")
             return [real(inner) for inner in value] if isinstance(value, list) else value
         asked = real({name: value for name, value in step.items() if name != "n"})
         if step["do"] == "complete":
@@ -550,7 +554,9 @@ class Side:
                 return {name: named(inner) for name, inner in value.items() if name not in ("url", "upload")}
             if isinstance(value, list):
                 return [named(inner) for inner in value]
-            return names.get(value, value) if isinstance(value, str) else value
+            if isinstance(value, str) and value.startswith('{"') and "Statement" in value:
+                value = json.dumps(documents.in_order(json.loads(value)))
+            return names.get(value, value.replace(self.bucket, "BUCKET")) if isinstance(value, str) else value
         return named(answer)
 
     def state(self, client):
@@ -562,14 +568,18 @@ class Side:
             return in_order(answer["ok"]) if "ok" in answer else answer
         state = {name: listed(do=name) for name in ("list_v1", "list_v2", "list_versions", "uploads")}
         state["folders"] = listed(do="list_v2", delimiter="/", max=2)
+        state |= {kind: ask(do="setting_get", kind=kind) for kind in documents.KINDS}
+        state["policy status"] = ask(do="policy_status")
         raw = client.run({"do": "list_versions", "bucket": self.bucket})
         for entry in raw.get("ok", []):
             if entry["marker"]:
                 continue
             target = {"key": entry["key"], "version": entry["version"]}
             name = self.without_ids([entry["key"], entry["version"]])
-            for what in ("get", "head", "tags_get"):
+            for what in ("get", "head", "tags_get", "acl_get"):
                 state[f"{what} {name}"] = ask(do=what, **target)
+            if entry["latest"]:
+                state[f"anonymous {name}"] = unsigned(self, target)
         return state
 
 
@@ -583,7 +593,15 @@ def difference(one, other, path=""):
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = (difference(*pair, f"{path}/{at}") for at, pair in enumerate(zip(one, other)))
         return next((found for found in pairs if found), None)
-    return None if one == other else f"{path}: {str(one)[:300]} and {str(other)[:300]}"
+    same = one == other or is_same_moment(one, other)
+    return None if same else f"{path}: {str(one)[:300]} and {str(other)[:300]}"
+
+
+def is_same_moment(one, other):
+    """How long a bucket locks by default begins when each client writes."""
+    moments = [datetime.strptime(date[:19], "%Y-%m-%dT%H:%M:%S") if isinstance(date, str) and MOMENT.fullmatch(date) else None
+               for date in (one, other)]
+    return all(moments) and abs(moments[0] - moments[1]) < timedelta(minutes=5)
 
 
 def clean(boto, bucket):
@@ -612,7 +630,9 @@ def attempt(boto, ours, steps):
     compared = 0
     try:
         for step in steps:
-            if step["do"] == "exchange":
+            if step["do"] == "anonymous":
+                answers = [unsigned(side, side.resolved(step)) for side in (theirs, mine)]
+            elif step["do"] == "exchange":
                 answers = [exchanged(side, maker, bearer, step) for side, maker, bearer in
                            ((theirs, boto, ours), (mine, ours, boto))]
             else:
@@ -637,6 +657,13 @@ def attempt(boto, ours, steps):
         clean(boto, mine.bucket)
 
 
+def unsigned(side, asked):
+    """What somebody without a key is answered."""
+    query = "?versionId=" + urllib.parse.quote(asked["version"]) if "version" in asked else ""
+    url = f"{ENDPOINT}/{side.bucket}/{urllib.parse.quote(asked['key'])}{query}"
+    return Boto.do_fetch({"url": url, "method": "GET"})
+
+
 def exchanged(side, maker, bearer, step):
     """A URL that one client signs and the other uses."""
     url = maker.run({"do": "presign", "bucket": side.bucket, "key": step["key"], "method": step["method"]})
@@ -657,26 +684,43 @@ def shrink(boto, ours, steps):
     return steps
 
 
+CLIENTS = []
+
+
+def begin():
+    """Each process has clients of its own."""
+    boto = Boto()
+    CLIENTS.extend([boto, Ours(boto.owner)])
+
+
+def judge(seed):
+    """How many operations and comparisons the sequence has, and what to say of it where the two differ."""
+    steps = sequence(seed)
+    found, compared = attempt(*CLIENTS, steps)
+    if not found:
+        return len(steps), compared, None
+    lines = [f"seed {seed}: {found}"]
+    if os.environ.get("SHRINK", "1") == "1":
+        short = shrink(*CLIENTS, steps)
+        lines.append("    the shortest that shows it:")
+        lines += ["      " + json.dumps(step)[:240] for step in short]
+        lines.append(f"    {attempt(*CLIENTS, short)[0]}")
+    return len(steps), compared, "\n".join(lines)
+
+
 def main():
     first, count = int(sys.argv[1]), int(sys.argv[2])
-    boto, ours = Boto(), Ours()
-    failed, operations, facts = [], 0, 0
-    for seed in range(first, first + count):
-        steps = sequence(seed)
-        found, compared = attempt(boto, ours, steps)
-        operations, facts = operations + len(steps), facts + compared
-        if found:
-            failed.append(seed)
-            print(f"seed {seed}: {found}", file=sys.stderr)
-            if os.environ.get("SHRINK", "1") == "1":
-                short = shrink(boto, ours, steps)
-                print("    the shortest that shows it:", file=sys.stderr)
-                for step in short:
-                    print("      " + json.dumps(step)[:240], file=sys.stderr)
-                print(f"    {attempt(boto, ours, short)[0]}", file=sys.stderr)
-        if len(failed) == int(os.environ.get("FAILURES_MAX", "10")):
-            break
-    print(f"{seed - first + 1} sequences, {operations} operations by each client, {facts} comparisons, {len(failed)} different")
+    began, done, operations, facts, failed = time.monotonic(), 0, 0, 0, 0
+    with multiprocessing.Pool(int(os.environ.get("JOBS", "4")), begin) as pool:
+        for steps, compared, told in pool.imap(judge, range(first, first + count)):
+            done, operations, facts = done + 1, operations + steps, facts + compared
+            if told:
+                failed += 1
+                print(told, file=sys.stderr, flush=True)
+            if failed == int(os.environ.get("FAILURES_MAX", "10")):
+                break
+    print(f"{done} sequences, {operations} operations by each client, {facts} comparisons, {failed} different, "
+          f"{time.monotonic() - began:.0f} s")
     sys.exit(1 if failed else 0)
 
 

@@ -82,6 +82,7 @@ fn headers(headers: &ObjectHeaders) -> Value {
         "hold": headers.lock.legal_hold,
         "tag_count": headers.tag_count.unwrap_or(0),
         "parts": headers.parts_count,
+        "encryption": headers.sse,
     })
 }
 
@@ -99,6 +100,7 @@ pub fn new_object(asked: &Asked<'_>) -> NewObject {
         tags: asked.map("tags"),
         lock: LockHeaders { retention: asked.retention(), legal_hold: asked.0["hold"].as_bool() },
         storage_class: asked.some("storage_class"),
+        acl: asked.some("acl"),
         ..NewObject::default()
     }
 }
