@@ -230,6 +230,34 @@ impl Client {
 
     /// A URL that lets its bearer do this operation until it expires: between one second and seven days. Headers
     /// that the operation sets are signed: the bearer must send them as they are.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use holdfs::s3::ops::{CreateBucket, GetObject, PutObject};
+    /// # use holdfs::s3::{Client, Config, Credentials, Provider};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+    /// # let pair = server.key_pair();
+    /// # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+    /// # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+    /// # let client = Client::new(config)?;
+    /// # client.send(&CreateBucket { bucket: "photos".into(), ..CreateBucket::default() }).await?;
+    /// # let _ = rustls::crypto::ring::default_provider().install_default();
+    /// let web = reqwest::Client::new();
+    /// let put = PutObject::new("photos", "a.txt", "");
+    /// let url = client.presign(&put, Duration::from_secs(60)).await?;
+    /// let upload = web.put(url).header("content-length", 5).body("hello");
+    /// assert!(upload.send().await?.status().is_success());
+    ///
+    /// let get = GetObject { bucket: "photos".into(), key: "a.txt".into(), ..GetObject::default() };
+    /// let url = client.presign(&get, Duration::from_secs(60)).await?;
+    /// assert_eq!(web.get(url).send().await?.text().await?, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn presign<O: Operation>(&self, operation: &O, expires: Duration) -> Result<String, Error> {
         let request = self.encode(operation)?;
         let about = |error: Error| error.about(O::NAME, &resource_of(&request));

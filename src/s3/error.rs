@@ -3,6 +3,41 @@
 //! [`kind_of`] is the one place where a status and a code become a kind. The store's code is believed before its
 //! status, and a 404 means "absent" only when an S3 server says so in its own words: an error page of a proxy
 //! never does (see [`Asked`]).
+//!
+//! ```
+//! use holdfs::s3::ops::{CreateBucket, GetObject, PutObject, WriteCondition};
+//! use holdfs::s3::{Error, ErrorKind};
+//! # use holdfs::s3::{Client, Config, Credentials, Provider};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+//! # let pair = server.key_pair();
+//! # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+//! # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+//! # let client = Client::new(config)?;
+//! # client.send(&CreateBucket { bucket: "photos".into(), ..CreateBucket::default() }).await?;
+//! // A kind is what a program decides by; the rest is for people and for the store's support.
+//! let about = |error: &Error| match error.kind() {
+//!     ErrorKind::NoSuchKey | ErrorKind::NoSuchVersion => "absent",
+//!     ErrorKind::PreconditionFailed | ErrorKind::Conflict => "somebody was faster: read it again",
+//!     ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::NoCredentials => "not allowed",
+//!     ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::TimedOut => "later",
+//!     _ => "else",
+//! };
+//! let get = GetObject { bucket: "photos".into(), key: "none".into(), ..GetObject::default() };
+//! let error = client.send(&get).await.map(drop).expect_err("there is none");
+//! assert_eq!((about(&error), error.code(), error.status()), ("absent", "NoSuchKey", 404));
+//! assert_eq!((error.operation(), error.resource()), ("GetObject", "photos/none"));
+//! assert!(!error.request_id().is_empty());
+//!
+//! let create = PutObject { condition: WriteCondition::Absent, ..PutObject::new("photos", "k", "first") };
+//! client.send(&create).await?;
+//! let error = client.send(&create).await.expect_err("it is there by now");
+//! assert_eq!(about(&error), "somebody was faster: read it again");
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 

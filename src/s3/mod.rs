@@ -55,7 +55,11 @@
 //! # }
 //! ```
 //!
-//! [`resource`] has the same as handles of things that know their own names.
+//! [`resource`] has the same as handles of things that know their own names. More examples: [transfers](transfer)
+//! with progress, [listings that are resumed](transfer::pages), [presigned URLs](Client::presign) and
+//! [forms](post), [selections](ops::SelectObjectContent), [locks](ops::PutObjectRetention),
+//! [versions](resource::ObjectVersion), [documents of buckets](settings),
+//! [events as they come](vendor::minio::ListenNotification), [credentials], [errors](error).
 
 #![warn(missing_docs)]
 

@@ -1,5 +1,44 @@
 //! Forms with which a browser that has no keys uploads one object.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//!
+//! use holdfs::s3::post::PostPolicy;
+//! # use holdfs::s3::ops::{CreateBucket, GetObject};
+//! # use holdfs::s3::{Client, Config, Credentials, Provider};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+//! # let pair = server.key_pair();
+//! # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+//! # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+//! # let client = Client::new(config)?;
+//! # client.send(&CreateBucket { bucket: "inbox".into(), ..CreateBucket::default() }).await?;
+//! let policy = PostPolicy::new("inbox", SystemTime::now() + Duration::from_secs(300))
+//!     .key_prefix("uploads/")
+//!     .equals("Content-Type", "text/plain")?
+//!     .length(1..=1 << 20)?;
+//! let form = client.presign_post(&policy).await?;
+//!
+//! // What a browser makes of it: the fields, the key being the visitor's own choice, then the file.
+//! let mut body = String::new();
+//! for (name, value) in &form.fields {
+//!     let value = if name == "key" { "uploads/note.txt" } else { value };
+//!     body += &format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+//! }
+//! body += "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"note.txt\"\r\n\r\nhello\r\n--B--\r\n";
+//! # let _ = rustls::crypto::ring::default_provider().install_default();
+//! # let length = body.len();
+//! let post = reqwest::Client::new().post(&form.url).header("content-type", "multipart/form-data; boundary=B");
+//! # let post = post.header("content-length", length);
+//! assert!(post.body(body).send().await?.status().is_success());
+//! # let get = GetObject { bucket: "inbox".into(), key: "uploads/note.txt".into(), ..GetObject::default() };
+//! # assert_eq!(client.send(&get).await?.body.collect(10).await?, "hello");
+//! # Ok(())
+//! # }
+//! ```
 
 use std::ops::RangeInclusive;
 use std::time::SystemTime;

@@ -7,6 +7,40 @@
 //!
 //! [`Chain`] asks the standard places in their order and keeps to the first that answered; `way` is how a profile
 //! gets its keys. Each other module is one kind of [`Source`] or one kind of file.
+//!
+//! ```
+//! use holdfs::s3::credentials::{Environment, Fetching, Source};
+//! use holdfs::s3::{Credentials, ErrorKind, Provider};
+//! use holdfs::base::clock::Clock;
+//! use holdfs::base::secret::Secret;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The standard places of this process, or of an environment of one's own.
+//! let usual = Provider::standard(None);
+//! let variables = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("HOME", "/nowhere")];
+//! let environment: Environment =
+//!     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+//! let chain = Provider::standard_in(environment.clone(), None);
+//! assert_eq!(chain.credentials().await?.expect("keys").access_key, "AKID");
+//!
+//! // A profile by name switches all other places off.
+//! let chain = Provider::standard_in(environment, Some("work"));
+//! assert_eq!(chain.credentials().await.map(drop).unwrap_err().kind(), ErrorKind::NoCredentials);
+//!
+//! // A place of one's own: asked again ahead of the end of what it gave.
+//! struct Vault;
+//! impl Source for Vault {
+//!     fn fetch(&self) -> Fetching<'_> {
+//!         Box::pin(async { Ok(Credentials::new("AKIDVAULT", Secret::new("from the vault"))) })
+//!     }
+//! }
+//! let provider = Provider::from_source(Vault, Clock::system());
+//! assert_eq!(provider.credentials().await?.expect("keys").access_key, "AKIDVAULT");
+//! # drop(usual);
+//! # Ok(())
+//! # }
+//! ```
 
 mod chain;
 mod container;

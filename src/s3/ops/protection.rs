@@ -44,6 +44,61 @@ pub struct GetObjectRetention {
 }
 
 /// `None` removes it (governance with bypass only).
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use holdfs::s3::ops::{
+///     CreateBucket, DeleteObject, GetObjectRetention, PutObject, PutObjectLegalHold, PutObjectRetention,
+///     Retention, RetentionMode,
+/// };
+/// # use holdfs::s3::{Client, Config, Credentials, Provider};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+/// # let pair = server.key_pair();
+/// # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+/// # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+/// # let client = Client::new(config)?;
+/// let create = CreateBucket { bucket: "ledger".into(), object_lock: true, ..CreateBucket::default() };
+/// client.send(&create).await?;
+/// let stored = client.send(&PutObject::new("ledger", "2026.csv", "1;2")).await?;
+///
+/// let (bucket, key) = ("ledger".to_owned(), "2026.csv".to_owned());
+/// let retention = Retention {
+///     mode: RetentionMode::Governance,
+///     until: SystemTime::now() + Duration::from_secs(3600),
+/// };
+/// client
+///     .send(&PutObjectRetention {
+///         bucket: bucket.clone(),
+///         key: key.clone(),
+///         retention: Some(retention),
+///         ..PutObjectRetention::default()
+///     })
+///     .await?;
+/// let get = GetObjectRetention { bucket: bucket.clone(), key: key.clone(), version: None };
+/// assert_eq!(client.send(&get).await?.map(|kept| kept.mode), Some(RetentionMode::Governance));
+/// let hold =
+///     PutObjectLegalHold { bucket: bucket.clone(), key: key.clone(), version: None, on: true };
+/// client.send(&hold).await?;
+///
+/// // The version is kept by both; the key only gets a delete marker.
+/// let delete = DeleteObject {
+///     bucket: bucket.clone(),
+///     key: key.clone(),
+///     version: stored.version.clone(),
+///     bypass_governance: true,
+///     ..DeleteObject::default()
+/// };
+/// let refused = client.send(&delete).await.expect_err("a legal hold cannot be bypassed");
+/// assert!(refused.is_object_lock(), "{refused}");
+/// client.send(&PutObjectLegalHold { on: false, ..hold }).await?;
+/// client.send(&delete).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct PutObjectRetention {
     /// The bucket.

@@ -13,6 +13,50 @@ use crate::s3::xml::Reader;
 use crate::s3::{ByteStream, Error, ErrorKind, Operation, Result};
 
 /// Output: [`Selected`].
+///
+/// ```
+/// use holdfs::s3::ops::{
+///     CreateBucket, CsvHeader, CsvInput, JsonOutput, PutObject, SelectEvent, SelectInput, SelectObjectContent,
+///     SelectOutput,
+/// };
+/// # use holdfs::s3::{Client, Config, Credentials, Provider};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+/// # let pair = server.key_pair();
+/// # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+/// # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+/// # let client = Client::new(config)?;
+/// # client.send(&CreateBucket { bucket: "data".into(), ..CreateBucket::default() }).await?;
+/// let people = "name,age\nAda,36\nAlan,41\nGrace,85\n";
+/// client.send(&PutObject::new("data", "people.csv", people)).await?;
+/// let select = SelectObjectContent {
+///     bucket: "data".into(),
+///     key: "people.csv".into(),
+///     expression: "select s.name from s3object s where cast(s.age as int) > 40".into(),
+///     input: SelectInput {
+///         csv: Some(CsvInput { header: Some(CsvHeader::Use), ..CsvInput::default() }),
+///         ..SelectInput::default()
+///     },
+///     output: SelectOutput { json: Some(JsonOutput::default()), ..SelectOutput::default() },
+///     progress: false,
+///     scan_range: None,
+/// };
+/// // Records come while the store still reads; it ends well only when the store says so.
+/// let mut selected = client.send(&select).await?;
+/// let mut records = Vec::new();
+/// while let Some(event) = selected.next().await? {
+///     match event {
+///         SelectEvent::Records(bytes) => records.extend_from_slice(&bytes),
+///         SelectEvent::Progress(stats) | SelectEvent::Stats(stats) => println!("{stats:?}"),
+///     }
+/// }
+/// let records = String::from_utf8(records)?;
+/// assert_eq!(records, "{\"name\":\"Alan\"}\n{\"name\":\"Grace\"}\n");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SelectObjectContent {
     /// The bucket.

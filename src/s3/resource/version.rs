@@ -15,6 +15,48 @@ use futures_util::TryStreamExt;
 use crate::s3::ops::ListObjectVersions;
 
 /// A version of an object, or a delete marker, by its id.
+///
+/// ```
+/// use futures_util::TryStreamExt;
+/// use holdfs::s3::Body;
+/// use holdfs::s3::ops::{CreateBucket, CopySource};
+/// use holdfs::s3::resource::Service;
+/// # use holdfs::s3::{Client, Config, Credentials, Provider};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+/// # let pair = server.key_pair();
+/// # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+/// # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+/// # let client = Client::new(config)?;
+/// let create = CreateBucket { bucket: "notes".into(), ..CreateBucket::default() };
+/// let bucket = Service::new(&client).create_bucket(create).await?;
+/// bucket.versioning().enable().await?;
+/// let object = bucket.object("todo.txt");
+/// object.put(Body::Bytes("first".into())).await?;
+/// object.put(Body::Bytes("second".into())).await?;
+/// object.delete().await?;
+/// let all = || bucket.object_versions().prefix("todo.txt").all().try_collect::<Vec<_>>();
+/// let versions = all().await?;
+/// assert_eq!(versions.len(), 3, "a delete marker, then the newest version");
+///
+/// // Undeleted: the marker is a version, and goes like one.
+/// versions[0].delete().await?;
+/// assert_eq!(object.get().await?.body.collect(10).await?, "second");
+/// // Taken back: an old version becomes the newest by a copy.
+/// let source = CopySource {
+///     bucket: "notes".into(),
+///     key: "todo.txt".into(),
+///     version: Some(versions[2].id().clone()),
+///     ..CopySource::default()
+/// };
+/// object.copy(source).await?;
+/// assert_eq!(object.get().await?.body.collect(10).await?, "first");
+/// assert_eq!(all().await?.len(), 3);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ObjectVersion {
     object: Object,

@@ -2,6 +2,34 @@
 //! [`Removable`] where S3 can delete it), and three generic verbs get, put and delete any of them. A new document is
 //! a new file here and touches nothing else. Documents of which a bucket has several, told apart by an id, are
 //! [`NamedSetting`]s with four verbs of their own.
+//!
+//! ```
+//! use holdfs::s3::ops::CreateBucket;
+//! use holdfs::s3::settings::{DeleteSetting, GetSetting, Lifecycle, PutSetting};
+//! # use holdfs::s3::{Client, Config, Credentials, Provider};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+//! # let pair = server.key_pair();
+//! # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+//! # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+//! # let client = Client::new(config)?;
+//! # client.send(&CreateBucket { bucket: "logs".into(), ..CreateBucket::default() }).await?;
+//! // Documents are structs, and JSON of the same shape.
+//! let document: Lifecycle = serde_json::from_str(
+//!     r#"{"Rule": [{
+//!         "ID": "old", "Status": "Enabled", "Filter": {"Prefix": "daily/"}, "Expiration": {"Days": 30}
+//!     }]}"#,
+//! )?;
+//! client.send(&PutSetting { bucket: "logs".into(), document }).await?;
+//! let found: Option<Lifecycle> = client.send(&GetSetting::new("logs")).await?;
+//! assert_eq!(found.expect("it was put").rules[0].id.as_deref(), Some("old"));
+//! client.send(&DeleteSetting::<Lifecycle>::new("logs")).await?;
+//! assert_eq!(client.send(&GetSetting::<Lifecycle>::new("logs")).await?, None);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::marker::PhantomData;
 

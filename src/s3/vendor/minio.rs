@@ -21,6 +21,34 @@ use crate::s3::ops::{With, is_xml, on_bucket, on_service, on_version};
 use crate::s3::{ByteStream, Error, ErrorKind, Operation, Result, VersionId};
 
 /// Events of a bucket, or of all buckets, until one of both ends hangs up. Output: [`Events`].
+///
+/// ```
+/// use holdfs::s3::ops::{CreateBucket, PutObject};
+/// use holdfs::s3::vendor::minio::ListenNotification;
+/// # use holdfs::s3::{Client, Config, Credentials, Provider};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+/// # let pair = server.key_pair();
+/// # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+/// # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+/// # let client = Client::new(config)?;
+/// # client.send(&CreateBucket { bucket: "inbox".into(), ..CreateBucket::default() }).await?;
+/// let listen = ListenNotification {
+///     bucket: Some("inbox".into()),
+///     suffix: ".txt".into(),
+///     events: vec!["s3:ObjectCreated:*".into()],
+///     ..ListenNotification::default()
+/// };
+/// let mut events = client.send(&listen).await?;
+/// client.send(&PutObject::new("inbox", "a.jpg", "not asked for")).await?;
+/// client.send(&PutObject::new("inbox", "a.txt", "hello")).await?;
+/// let event = events.next().await?.expect("the store goes on");
+/// assert_eq!((event.key.as_str(), event.size), ("a.txt", Some(5)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ListenNotification {
     /// `None` listens to the whole server.

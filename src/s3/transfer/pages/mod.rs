@@ -4,6 +4,42 @@
 //! Whatever comes in pages is [`Paged`] (what SDKs ask `can_paginate` for, the compiler answers here). [`Pager`] goes
 //! through the pages of any of them: in pages of a size, up to a number of entries, from where another one stopped.
 //! The functions below are pagers turned into streams.
+//!
+//! ```
+//! use holdfs::s3::ops::{CreateBucket, ListObjectsV2, PutObject};
+//! use holdfs::s3::transfer::pages::Pager;
+//! # use holdfs::s3::{Client, Config, Credentials, Provider};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = holdfs::embedded::Server::start(holdfs::embedded::Options::default()).await?;
+//! # let pair = server.key_pair();
+//! # let keys = Credentials::new(&pair.access_key, pair.secret_key.clone());
+//! # let config = Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(keys)) };
+//! # let client = Client::new(config)?;
+//! # client.send(&CreateBucket { bucket: "photos".into(), ..CreateBucket::default() }).await?;
+//! # for number in 0..5 {
+//! #     client.send(&PutObject::new("photos", format!("{number}.jpg"), "")).await?;
+//! # }
+//! // Three of five keys, two a request; the token is text that can be kept.
+//! let list = ListObjectsV2 { bucket: "photos".into(), ..ListObjectsV2::default() };
+//! let mut pager = Pager::new(&client, list.clone()).page_size(2).max_items(3);
+//! let mut names = Vec::new();
+//! while let Some(entry) = pager.next().await? {
+//!     names.push(entry.name().to_owned());
+//! }
+//! let token = pager.resume_token().expect("two are left");
+//!
+//! // Another day, another process: page by page from there.
+//! let mut pager = Pager::new(&client, list).page_size(2).resume(&token)?;
+//! while let Some(page) = pager.next_page().await? {
+//!     names.extend(page.iter().map(|entry| entry.name().to_owned()));
+//! }
+//! assert_eq!(names, ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"]);
+//! assert_eq!(pager.resume_token(), None);
+//! # Ok(())
+//! # }
+//! ```
 
 mod listings;
 mod pager;
