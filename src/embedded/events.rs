@@ -1,7 +1,8 @@
 //! What happens to objects, told to those who listen: MinIO's endless answer to `?events=…`.
 //!
 //! Each listener has a queue of its own. One that does not keep up is let go, so that it knows that it has missed
-//! something: its answer ends, and it has to look for itself.
+//! something: its answer ends, and it has to look for itself. Events have the names that S3 gives them, and those of
+//! MinIO where S3 has none (changes of retention and legal hold).
 //! <https://min.io/docs/minio/linux/administration/monitoring/bucket-notifications.html>
 
 use std::pin::Pin;
@@ -23,6 +24,12 @@ const QUEUE_MAX: usize = 1000;
 /// A blank goes out so often, where nothing else is asked for.
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 
+/// Names that MinIO has for what S3 calls otherwise: who asks for them hears of it, too.
+const ALSO: [(&str, &str); 2] = [
+    ("s3:ObjectTagging:Put", "s3:ObjectCreated:PutTagging"),
+    ("s3:ObjectTagging:Delete", "s3:ObjectCreated:DeleteTagging"),
+];
+
 /// What a listener wants to hear of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -38,7 +45,7 @@ impl Filter {
     fn wants(&self, event: &Event<'_>) -> bool {
         let named = |wanted: &String| match wanted.strip_suffix('*') {
             Some(family) => event.name.starts_with(family),
-            None => event.name == wanted,
+            None => event.name == wanted || ALSO.contains(&(event.name, wanted)),
         };
         self.bucket.as_deref().is_none_or(|bucket| bucket == event.bucket)
             && event.key.starts_with(&self.prefix)
@@ -114,10 +121,14 @@ impl Hub {
         Listening { events, beat, word: Bytes::from_static(word.as_bytes()) }
     }
 
+    /// Nobody listens, most of the time.
+    pub fn is_idle(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
     /// Never waits.
     pub fn tell(&self, event: Event<'_>) {
         let mut listeners = self.0.lock();
-        // Nobody listens, most of the time.
         if listeners.is_empty() {
             return;
         }
@@ -181,6 +192,15 @@ mod tests {
         for (filter, expected) in cases {
             assert_eq!(filter.wants(&happened), expected, "{filter:?}");
         }
+        let tagged = event("s3:ObjectTagging:Put", "b", "k");
+        let wants = |name: &str| filter(None, "", "", name).wants(&tagged);
+        let names = [
+            "s3:ObjectTagging:*",
+            "s3:ObjectCreated:PutTagging",
+            "s3:ObjectCreated:*",
+            "s3:ObjectTagging:Delete",
+        ];
+        assert_eq!(names.map(wants), [true, true, false, false]);
     }
 
     #[tokio::test]

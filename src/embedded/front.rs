@@ -14,9 +14,10 @@ use s3s::service::S3Service;
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::admin;
-use super::api::{Form, Ignored, Required, Written, check_document, finish, token_after, wrong_region};
+use super::api::{Ignored, Required, Written, check_document, finish, token_after, wrong_region};
 use super::body::{Dropped, Reply, Upload};
 use super::faults::{Action, EtagSpelling, Faults, When};
+use super::form::read_ahead;
 use super::log::{Log, Record};
 use super::operation::{self, Query, Target};
 use super::storage::refusal::Refusal;
@@ -96,11 +97,18 @@ impl Front {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(story.ignored());
         parts.extensions.insert(story.target.clone());
-        if story.target.operation == "PostObject" {
-            parts.extensions.insert(Form);
-        }
         let upload = Upload::new(body, story.record.clone(), &story.actions, story.control.clone());
         let body = match document(story.target.operation) {
+            None if story.target.operation == "PostObject" => {
+                let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                match read_ahead(kind.unwrap_or_default(), upload).await? {
+                    Ok((form, body)) => {
+                        parts.extensions.insert(form);
+                        s3s::Body::http_body(body)
+                    }
+                    Err(refusal) => return refuse(refusal),
+                }
+            }
             None => s3s::Body::http_body(upload),
             Some(required) => match collect(upload, &parts.headers, required).await? {
                 Ok(bytes) => {
@@ -118,13 +126,17 @@ impl Front {
 /// Operations whose bodies `s3s` parses, and whether S3 wants a digest of them.
 fn document(operation: &str) -> Option<Required> {
     match operation {
-        "DeleteObjects" | "PutObjectRetention" | "PutObjectLegalHold" | "PutObjectLockConfiguration" => {
-            Some(Required::Yes)
+        "DeleteObjects"
+        | "PutBucketProtectionConfiguration"
+        | "PutBucketReplicationReattempt"
+        | "PutObjectLegalHold"
+        | "PutObjectLockConfiguration"
+        | "PutObjectRetention"
+        | "UpdateObjectEncryption" => Some(Required::Yes),
+        "CreateBucket" | "PutBucketAbac" | "PutBucketVersioning" | "PutObjectAcl" | "PutObjectTagging" => {
+            Some(Required::No)
         }
-        "UpdateObjectEncryption" | "PutBucketProtectionConfiguration" => Some(Required::Yes),
-        "PutBucketAbac" => Some(Required::No),
         name if name.contains("BucketMetadata") => Some(Required::No),
-        "PutObjectTagging" | "PutBucketVersioning" | "CreateBucket" | "PutObjectAcl" => Some(Required::No),
         put => operation::SETTINGS.iter().any(|setting| setting.put == put).then_some(Required::No),
     }
 }

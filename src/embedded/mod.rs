@@ -14,6 +14,7 @@ mod blob;
 mod body;
 mod events;
 pub mod faults;
+mod form;
 mod front;
 pub mod log;
 mod operation;

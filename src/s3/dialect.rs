@@ -76,7 +76,7 @@ impl Dialect {
     }
     /// Listings can carry metadata and tags, so that no entry needs a HEAD.
     pub fn lists_metadata(&self) -> bool {
-        self.vendor() == Vendor::Minio
+        matches!(self.vendor(), Vendor::Minio | Vendor::Holdfs)
     }
     /// PutObject and completion both compare what If-Match and If-None-Match say. (Of Ceph 16 only PutObject does.)
     pub fn honours_write_conditions(&self) -> bool {

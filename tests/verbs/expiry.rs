@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use holdfs::base::timestamp::http_date;
 use holdfs::embedded::{Options, Times};
+use holdfs::s3::Body;
 use holdfs::s3::ops::{
-    CreateMultipartUpload, ListMultipartUploads, ListObjectVersions, NewObject, PutObject,
+    CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload, GetObject, ListMultipartUploads,
+    ListObjectVersions, NewObject, PutObject, UploadPart, WriteCondition,
 };
 use holdfs::s3::settings::lifecycle::{
     AbortIncompleteUpload, Expiration, LifecycleFilter, NoncurrentExpiration,
@@ -62,6 +65,41 @@ fn objects_expire_by_prefix_and_tag() {
     bucket.put("tmp/a", "x");
     bucket.put("stays", "x");
     eventually("the two expire", || bucket.keys() == ["stays"]);
+}
+
+/// Long enough for a test to ask in peace.
+const LONG_DAY: Duration = Duration::from_secs(3600);
+
+#[test]
+fn replies_say_when_an_object_expires() {
+    let times = Times { day: LONG_DAY, ..Times::default() };
+    let store = Store::embedded(Options { times, ..Options::default() });
+    let bucket = Bucket::new(&store);
+    rules(&bucket, vec![LifecycleRule { expiration: days(2), ..below("two days", "tmp/") }]);
+    let put = |key: &str| bucket.send(&PutObject::new(&bucket.name, key, "x")).unwrap();
+    assert_eq!(put("stays").expiration, None);
+    let said = put("tmp/a").expiration.unwrap();
+    let due = bucket.head("tmp/a").last_modified.unwrap() + 2 * LONG_DAY;
+    assert_eq!(said, format!("expiry-date=\"{}\", rule-id=\"two days\"", http_date(due)));
+    assert_eq!(bucket.head("tmp/a").expiration.as_ref(), Some(&said));
+    let (name, key) = (bucket.name.clone(), "tmp/a".to_owned());
+    let got = bucket.send(&GetObject { bucket: name, key, ..GetObject::default() }).unwrap();
+    assert_eq!(got.headers.expiration.as_ref(), Some(&said));
+    let source = CopySource { bucket: bucket.name.clone(), key: "stays".into(), ..CopySource::default() };
+    let (name, key) = (bucket.name.clone(), "tmp/copy".to_owned());
+    let copied = bucket.send(&CopyObject { source, bucket: name, key, ..CopyObject::default() }).unwrap();
+    assert!(copied.expiration.unwrap().ends_with("rule-id=\"two days\""));
+    let (name, key) = (|| bucket.name.clone(), || "tmp/parts".to_owned());
+    let create = CreateMultipartUpload { bucket: name(), key: key(), ..CreateMultipartUpload::default() };
+    let upload_id = bucket.send(&create).unwrap();
+    let (part_number, body) = (1, Body::Bytes("x".into()));
+    let part = UploadPart { bucket: name(), key: key(), upload_id: upload_id.clone(), part_number, body };
+    let parts = vec![bucket.send(&part).unwrap()];
+    let condition = WriteCondition::None;
+    let complete = CompleteMultipartUpload { bucket: name(), key: key(), upload_id, parts, condition };
+    let completed = bucket.send(&complete).unwrap();
+    assert!(completed.expiration.unwrap().ends_with("rule-id=\"two days\""));
+    assert_eq!(bucket.head("stays").expiration, None);
 }
 
 #[test]

@@ -2,15 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
+use holdfs::embedded::{Options, Times};
 use holdfs::s3::ops::{
-    CopyObject, CopySource, DeleteBucket, DeleteObject, GetObject, HeadBucket, NewObject, With,
+    CopyObject, CopySource, DeleteBucket, DeleteObject, DeleteObjectTagging, GetObject, HeadBucket,
+    NewObject, PutObject, PutObjectCannedAcl, PutObjectLegalHold, PutObjectRetention, PutObjectTagging,
+    RestoreObject, Retention, RetentionMode, Tags, With,
 };
-use holdfs::s3::settings::{PutSetting, Versioning, VersioningStatus};
+use holdfs::s3::settings::lifecycle::{Expiration, LifecycleFilter};
+use holdfs::s3::settings::{Lifecycle, LifecycleRule, PutSetting, Versioning, VersioningStatus};
 use holdfs::s3::vendor::minio::{EventRecord, ListenNotification, PromptObject, Snowball};
-use holdfs::s3::{ErrorKind, Operation};
+use holdfs::s3::{ErrorKind, Operation, VersionId};
 
 use super::kind;
-use crate::mounted::harness::{Bucket, Store, block_on};
+use crate::mounted::harness::{Bucket, ObjectLock, Store, block_on};
 
 fn embedded() -> Option<&'static Store> {
     Some(Store::shared()).filter(|store| store.server.is_some())
@@ -87,6 +91,91 @@ fn listeners_choose_what_they_hear() {
     assert!(events.iter().all(|event| event.key == key("a.txt") && event.version.is_some()));
     let wrong = ListenNotification { bucket: Some("no-such-bucket".into()), ..ListenNotification::default() };
     assert_eq!(kind(bucket.send(&wrong).map(drop)), ErrorKind::NoSuchBucket);
+}
+
+#[test]
+fn listeners_hear_of_what_lies_on_objects() {
+    let Some(store) = embedded() else { return };
+    let bucket = Bucket::with(store, ObjectLock::On);
+    bucket.put("k", "hello");
+    let listen = |events: &[&str]| ListenNotification {
+        bucket: Some(bucket.name.clone()),
+        events: events.iter().map(|name| (*name).to_owned()).collect(),
+        ..ListenNotification::default()
+    };
+    let (name, key, version) = (|| bucket.name.clone(), || "k".to_owned(), None::<VersionId>);
+    let tags = Tags::from([("t".to_owned(), "v".to_owned())]);
+    let act = || {
+        let put =
+            PutObjectTagging { bucket: name(), key: key(), version: version.clone(), tags: tags.clone() };
+        bucket.send(&put).unwrap();
+        bucket.send(&DeleteObjectTagging { bucket: name(), key: key(), version: version.clone() }).unwrap();
+        let acl = "private".to_owned();
+        let put = PutObjectCannedAcl { bucket: name(), key: key(), version: version.clone(), acl };
+        bucket.send(&put).unwrap();
+        for on in [true, false] {
+            let put = PutObjectLegalHold { bucket: name(), key: key(), version: version.clone(), on };
+            bucket.send(&put).unwrap();
+        }
+        let until = SystemTime::now() + Duration::from_secs(1);
+        let retention = Some(Retention { mode: RetentionMode::Governance, until });
+        let put =
+            PutObjectRetention { bucket: name(), key: key(), retention, ..PutObjectRetention::default() };
+        bucket.send(&put).unwrap();
+    };
+    let events = heard(&bucket, &listen(&["s3:*"]), 6, act);
+    let seen: Vec<_> = events.iter().map(|event| (event.name.as_str(), event.size)).collect();
+    let expected = [
+        "s3:ObjectTagging:Put",
+        "s3:ObjectTagging:Delete",
+        "s3:ObjectAcl:Put",
+        "s3:ObjectCreated:PutLegalHold",
+        "s3:ObjectCreated:PutLegalHold",
+        "s3:ObjectCreated:PutRetention",
+    ];
+    assert_eq!(seen, expected.map(|name| (name, Some(5))));
+    assert!(events.iter().all(|event| event.key == "k" && event.version.is_some()));
+    let minios = heard(&bucket, &listen(&["s3:ObjectCreated:PutTagging"]), 1, || {
+        let put =
+            PutObjectTagging { bucket: name(), key: key(), version: version.clone(), tags: tags.clone() };
+        bucket.send(&put).unwrap();
+    });
+    assert_eq!(minios[0].name, "s3:ObjectTagging:Put", "MinIO's name is understood, too");
+}
+
+#[test]
+fn listeners_hear_of_restores_and_of_what_expires() {
+    let day = Duration::from_secs(2);
+    let times = Times { day, restore: Duration::from_millis(300) };
+    let store = Store::embedded(Options { times, ..Options::default() });
+    let bucket = Bucket::new(&store);
+    let listen = ListenNotification {
+        bucket: Some(bucket.name.clone()),
+        events: vec!["s3:ObjectRestore:*".into(), "s3:LifecycleExpiration:*".into()],
+        ..ListenNotification::default()
+    };
+    let events = heard(&bucket, &listen, 4, || {
+        let object = NewObject { storage_class: Some("GLACIER".into()), ..NewObject::default() };
+        bucket.send(&PutObject { object, ..PutObject::new(&bucket.name, "cold", "x") }).unwrap();
+        let (name, key) = (bucket.name.clone(), "cold".to_owned());
+        let restore = RestoreObject { bucket: name, key, days: Some(1), ..RestoreObject::default() };
+        bucket.send(&restore).unwrap();
+        std::thread::sleep(day + Duration::from_millis(600));
+        let filter = LifecycleFilter { prefix: Some("cold".into()), ..LifecycleFilter::default() };
+        let expiration = Some(Expiration { days: Some(1), ..Expiration::default() });
+        let rules = vec![LifecycleRule { expiration, ..LifecycleRule::new("all", filter) }];
+        let document = Lifecycle { rules, transition_minimum: None };
+        bucket.send(&PutSetting { bucket: bucket.name.clone(), document }).unwrap();
+    });
+    let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
+    let expected = [
+        "s3:ObjectRestore:Post",
+        "s3:ObjectRestore:Completed",
+        "s3:ObjectRestore:Delete",
+        "s3:LifecycleExpiration:Delete",
+    ];
+    assert_eq!(names, expected);
+    assert!(events.iter().all(|event| event.key == "cold"));
 }
 
 #[test]

@@ -148,3 +148,25 @@ fn the_same_bytes_go_under_many_keys() {
     }
     assert_eq!(bucket.head("d/b").metadata["colour"], "red");
 }
+
+#[test]
+fn some_of_many_may_fail_and_say_so() {
+    let bucket = Bucket::new(Store::shared());
+    let entry = |key: &str| FanOutEntry { key: key.into(), ..FanOutEntry::default() };
+    let tags = |name: &str| [(name.to_owned(), "v".to_owned())].into();
+    let kind = Some("text/plain".to_owned());
+    let entries = vec![
+        FanOutEntry { tags: tags("t"), content_type: kind, ..entry("good") },
+        FanOutEntry { tags: tags("&"), ..entry("bad") },
+    ];
+    let fan_out = FanOut { bucket: bucket.name.clone(), body: "the same".into(), entries };
+    let done = taken("PutObjectFanOut", block_on(put_object_fan_out(&bucket.client, &fan_out)));
+    let Some(done) = done else { return };
+    let seen: Vec<_> = done.iter().map(|object| (object.key.as_str(), object.error.is_none())).collect();
+    if holds_or_lacks("PutObjectFanOut: refuses what is no tag", &seen, &vec![("good", true), ("bad", false)])
+    {
+        assert_eq!(bucket.keys(), ["good"]);
+    }
+    let head = bucket.head("good");
+    assert_eq!((head.tag_count, head.content.content_type.as_deref()), (Some(1), Some("text/plain")));
+}

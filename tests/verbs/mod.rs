@@ -12,6 +12,7 @@ mod conditions;
 mod copies;
 mod documents;
 mod expiry;
+mod forms;
 mod grown;
 mod handles;
 mod heard;
@@ -77,7 +78,7 @@ fn lacks_or_fails(what: &str, instead: &str) {
 }
 
 /// What the embedded server does not do, and says so.
-const EMBEDDED_LACKS: &[&str] = &["GetObjectTorrent", "PromptObject", "PutObjectFanOut"];
+const EMBEDDED_LACKS: &[&str] = &["GetObjectTorrent", "PromptObject"];
 
 /// What a call brought; `None` when the store does not do such things, or refuses what others take.
 #[track_caller]

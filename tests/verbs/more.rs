@@ -7,6 +7,7 @@ use holdfs::s3::post::PostPolicy;
 use holdfs::s3::transfer::pages;
 use holdfs::s3::{ErrorKind, Operation};
 
+use super::forms::post;
 use super::{holds_or_lacks, kind, taken};
 use crate::mounted::harness::{Bucket, Store, block_on, observed};
 
@@ -72,26 +73,7 @@ fn a_form_uploads_what_its_policy_allows() {
         .and_then(|policy| policy.length(1..=10))
         .unwrap();
     let form = block_on(bucket.client.presign_post(&policy)).unwrap();
-    let post = |key: &str, file: &str| {
-        let mut body = String::new();
-        for (name, value) in &form.fields {
-            let value = if name == "key" { key } else { value };
-            body += &format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        }
-        body += "--X\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\nContent-Type: text/plain\r\n";
-        body += &format!("\r\n{file}\r\n--X--\r\n");
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap();
-        let request = client
-            .post(&form.url)
-            .header("content-type", "multipart/form-data; boundary=X")
-            .header("content-length", body.len())
-            .body(body);
-        block_on(async {
-            let reply = request.send().await.unwrap();
-            (reply.status().as_u16(), reply.text().await.unwrap())
-        })
-    };
+    let post = |key: &str, file: &str| post(&form, key, file);
     let (status, said) = post("in/k", "hello");
     assert_eq!(status / 100, 2, "{said}");
     assert_eq!(bucket.get("in/k").unwrap(), b"hello");

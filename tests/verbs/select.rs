@@ -214,9 +214,70 @@ fn refusals_have_the_codes_of_s3() {
         ..select(&bucket, "people.csv", "SELECT * FROM S3Object")
     };
     assert_eq!(code(&none), "ObjectSerializationConflict");
-    let mut bzip2 = select(&bucket, "people.csv", "SELECT * FROM S3Object");
-    bzip2.input.compression = Some(Compression::Bzip2);
-    assert_eq!(kind(records(&bucket, &bzip2)), ErrorKind::Unsupported);
+    let mut parquet = select(&bucket, "people.csv", "SELECT * FROM S3Object");
+    parquet.input = SelectInput { parquet: Some(Default::default()), ..SelectInput::default() };
+    let refused = records(&bucket, &parquet).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    assert!(refused.to_string().contains("CSV or JSON"), "{refused}");
     let missing = select(&bucket, "none", "SELECT * FROM S3Object");
     assert_eq!(kind(records(&bucket, &missing)), ErrorKind::NoSuchKey);
+}
+
+#[test]
+fn bzip2_is_read_like_gzip() {
+    use std::io::Write;
+    let Some(store) = embedded() else { return };
+    let bucket = Bucket::new(store);
+    let mut packer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    packer.write_all(PEOPLE.as_bytes()).unwrap();
+    bucket.put("people.csv.bz2", packer.finish().unwrap());
+    bucket.put("people.csv", PEOPLE);
+    let ask = |key: &str| {
+        let mut ask = select(&bucket, key, "SELECT name FROM S3Object WHERE age > 30");
+        ask.input.compression = Some(Compression::Bzip2);
+        records(&bucket, &ask).map_err(|error| error.code().to_owned())
+    };
+    assert_eq!(ask("people.csv.bz2").unwrap(), "Ann\nCid\n");
+    assert_eq!(ask("people.csv").unwrap_err(), "InvalidCompressionFormat");
+}
+
+#[test]
+fn moments_are_reckoned_with() {
+    let Some(store) = embedded() else { return };
+    let bucket = Bucket::new(store);
+    bucket.put("log.csv", "what,at\nbegin,2024-02-28T23:30:00Z\nend,2024-03-01T00:15:30.250Z\n");
+    let cases = [
+        ("SELECT what FROM S3Object WHERE TO_TIMESTAMP(at) > `2024-02-29T`", "end\n"),
+        (
+            "SELECT DATE_ADD(day, 1, TO_TIMESTAMP(at)), EXTRACT(HOUR FROM TO_TIMESTAMP(at)) FROM S3Object LIMIT 1",
+            "2024-02-29T23:30:00Z,23\n",
+        ),
+        (
+            "SELECT TO_STRING(TO_TIMESTAMP(at), 'MMMM d, y h:mm a') FROM S3Object WHERE what = 'end'",
+            "\"March 1, 2024 12:15 AM\"\n",
+        ),
+        (
+            "SELECT COUNT(*) FROM S3Object WHERE DATE_DIFF(hour, CAST(at AS TIMESTAMP), UTCNOW()) > 1000",
+            "2\n",
+        ),
+        ("SELECT MAX(CAST(at AS TIMESTAMP)) FROM S3Object", "2024-03-01T00:15:30.250Z\n"),
+    ];
+    for (expression, expected) in cases {
+        assert_eq!(
+            records(&bucket, &select(&bucket, "log.csv", expression)).unwrap(),
+            expected,
+            "{expression}"
+        );
+    }
+    let code = |expression: &str| {
+        records(&bucket, &select(&bucket, "log.csv", expression)).unwrap_err().code().to_owned()
+    };
+    assert_eq!(code("SELECT DATE_ADD(week, 1, at) FROM S3Object"), "ParseExpectedDatePart");
+    assert_eq!(code("SELECT EXTRACT(YEAR at) FROM S3Object"), "ParseExpectedKeyword");
+    assert_eq!(code("SELECT TO_TIMESTAMP(what) FROM S3Object"), "CastFailed");
+    assert_eq!(
+        code("SELECT TO_STRING(UTCNOW(), 'Q') FROM S3Object"),
+        "EvaluatorInvalidTimestampFormatPatternToken"
+    );
+    assert_eq!(code("SELECT * FROM S3Object WHERE at > `soon`"), "IonInvalidLiteral");
 }

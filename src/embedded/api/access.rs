@@ -261,11 +261,21 @@ fn source(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 /// The client expects the bucket to be ours.
+/// Headers of IBM's that mean what this server cannot do: to take them without a word would be to promise it.
+const UNKEPT: [(&str, &str); 3] = [
+    ("ibm-sse-kp-customer-root-key-crn", "keys of Key Protect"),
+    ("ibm-sse-kp-encryption-algorithm", "keys of Key Protect"),
+    ("mirror-destination", "buckets that are migrated from elsewhere"),
+];
+
 fn meant(headers: &HeaderMap) -> S3Result<()> {
     let meant = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
-    match meant.iter().filter_map(|name| headers.get(*name)).any(|owner| owner != ACCOUNT) {
-        true => Err(s3_error!(AccessDenied, "Access Denied: the bucket has another owner")),
-        false => Ok(()),
+    if meant.iter().filter_map(|name| headers.get(*name)).any(|owner| owner != ACCOUNT) {
+        return Err(s3_error!(AccessDenied, "Access Denied: the bucket has another owner"));
+    }
+    match UNKEPT.iter().find(|(name, _)| headers.contains_key(*name)) {
+        Some((_, what)) => Err(Refusal::not_implemented(format!("This server has no {what}")).into()),
+        None => Ok(()),
     }
 }
 

@@ -252,15 +252,14 @@ impl Api {
         let document = put_acl(&request, &asked)?;
         let input = request.input;
         let version = version_id(input.version_id);
-        self.store
-            .write(&input.bucket, |bucket, scope, _| {
-                check_acl(bucket, Some(&document))?;
-                bucket.edit(scope, &input.key, version.as_ref(), |object| {
-                    object.acl = Some(document);
-                    Ok(())
-                })
+        let listed = self.store.write(&input.bucket, |bucket, scope, _| {
+            check_acl(bucket, Some(&document))?;
+            bucket.edit(scope, &input.key, version.as_ref(), |object| {
+                object.acl = Some(document);
+                Ok(())
             })
-            .await?;
+        });
+        self.tell("s3:ObjectAcl:Put", &input.bucket, &input.key, &*listed.await?);
         Ok(S3Response::new(PutObjectAclOutput::default()))
     }
 }

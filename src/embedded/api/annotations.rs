@@ -103,16 +103,16 @@ impl Api {
             object.annotations.insert(name.clone(), annotation);
             Ok(())
         };
-        let id = self.store.write(asked.bucket, |bucket, scope, _| {
+        let edited = self.store.write(asked.bucket, |bucket, scope, _| {
             bucket.edit(scope, asked.key, asked.version.as_ref(), put)
         });
-        let id = id.await?;
+        let version = edited.await?;
         let mut xml = Xml::new("PutObjectAnnotationResult");
         xml.element("Key", asked.key);
         xml.element("AnnotationName", &name);
         let mut response = replied(StatusCode::OK, xml.end());
         set(&mut response, ETAG, &format!("\"{etag}\""));
-        Ok(with_version(response, &id))
+        Ok(with_version(response, &version.id))
     }
 
     pub(super) async fn get_object_annotation(
@@ -152,10 +152,10 @@ impl Api {
             object.annotations.remove(&name);
             Ok(())
         };
-        let id = self.store.write(asked.bucket, |bucket, scope, _| {
+        let edited = self.store.write(asked.bucket, |bucket, scope, _| {
             bucket.edit(scope, asked.key, asked.version.as_ref(), remove)
         });
-        Ok(with_version(replied(StatusCode::NO_CONTENT, String::new()), &id.await?))
+        Ok(with_version(replied(StatusCode::NO_CONTENT, String::new()), &edited.await?.id))
     }
 
     pub(super) async fn list_object_annotations(

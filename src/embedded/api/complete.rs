@@ -10,8 +10,8 @@ use s3s::xml::{Deserialize, Deserializer, Serialize, Serializer};
 use s3s::{Body, S3Request, S3Response, S3Result};
 
 use super::encryption::refuse_customer_key;
-use super::ibm::Kept;
 use super::integrity::{decode_checksum, value};
+use super::kept::Kept;
 use super::object::found_unless;
 use super::sums::{self, Seat, Sums, sums_of, with_sums};
 use super::wire::{self, shown_version};

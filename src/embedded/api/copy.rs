@@ -14,7 +14,7 @@ use super::about::check_about;
 use super::acl::check_acl;
 use super::encryption::refuse_customer_key;
 use super::given::{Given, take_headers};
-use super::ibm::Kept;
+use super::kept::Kept;
 use super::multipart::part_number;
 use super::object::found_unless;
 use super::receive::Digests;
@@ -79,6 +79,8 @@ impl Api {
         let kept = Kept::read(&headers, self.store.now())?;
         let asked = kept.lock(asked);
         let source = self.source(input.copy_source.clone(), &headers, ignored)?;
+        let retained = Kept::of_source(&headers, source.object())?;
+        let asked = retained.as_ref().map_or(asked, |retained| retained.lock);
         let size = source.object().content.len();
         if size > self.store.limits.copy_bytes_max {
             let limit = self.store.limits.copy_bytes_max;
@@ -108,12 +110,15 @@ impl Api {
                 let object = NewObject { content, etag, checksum, parts, about, lock, acl };
                 let mut object = Object::new(object);
                 kept.hold(&mut object, stamp.now)?;
+                object.holds.extend(retained.into_iter().flat_map(|retained| retained.holds));
                 let version = bucket.put_again(scope, &input.key, object, stamp)?;
                 Ok((version, bucket.settings.versioning != Versioning::Off))
             })
             .await?;
         self.tell("s3:ObjectCreated:Copy", &input.bucket, &input.key, &version);
-        Ok(copied(&version, versioned, source.shown_version))
+        let mut response = copied(&version, versioned, source.shown_version);
+        response.output.expiration = self.expiration(&input.bucket, &input.key, &version);
+        Ok(response)
     }
 
     /// What the copy is known by. Only an object in one piece hands down its own.

@@ -1,26 +1,20 @@
 //! What only IBM's stores have: buckets that protect what they hold, legal holds with ids, retention that grows,
-//! listings of buckets with their places.
+//! listings of buckets with their places, replications that failed. What headers say of it is in `kept`.
 //! <https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-compatibility-api-bucket-operations>
-
-use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use s3s::{Body, S3Request, S3Response, S3Result};
 
 use super::beyond::{document, replied};
-use super::wire::list_header;
+use super::kept::{Extension, Kept, check_id, hold, period_of, release, unprotected};
 use super::xml::{Xml, leaves, malformed};
 use super::{ACCOUNT, Api};
-use crate::base::timestamp::{http_date, parse_compact, parse_rfc3339, rfc3339_millis};
+use crate::base::timestamp::{http_date, rfc3339_millis};
 use crate::embedded::operation::{Query, Target};
 use crate::embedded::storage::bucket::Bucket;
-use crate::embedded::storage::lock::{Mode, Retention};
 use crate::embedded::storage::protection::Protection;
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::{Lock, Object, Version, VersionId};
-
-const HOLDS_MAX: usize = 100;
-const ID_CHARS_MAX: usize = 64;
+use crate::embedded::storage::version::{Object, VersionId};
 
 fn query(request: &S3Request<Body>) -> Query<'_> {
     Query(request.uri.query().unwrap_or_default())
@@ -28,10 +22,6 @@ fn query(request: &S3Request<Body>) -> Query<'_> {
 
 fn done() -> S3Response<Body> {
     replied(StatusCode::OK, String::new())
-}
-
-fn unprotected() -> Refusal {
-    Refusal::request("The bucket is not protected, or the object has no retention")
 }
 
 impl Api {
@@ -105,21 +95,15 @@ impl Api {
         let id = query(request).decoded(if adds { "add" } else { "remove" }).unwrap_or_default();
         check_id(&id)?;
         let now = self.store.now();
-        self.store
-            .write(bucket, |bucket, scope, _| {
-                if bucket.settings.protection.is_none() {
-                    return Err(unprotected());
-                }
-                bucket.edit(
-                    scope,
-                    key,
-                    None,
-                    |object| {
-                        if adds { hold(object, id, now) } else { release(object, &id) }
-                    },
-                )
-            })
-            .await?;
+        let held = self.store.write(bucket, |bucket, scope, _| {
+            if bucket.settings.protection.is_none() {
+                return Err(unprotected());
+            }
+            let change =
+                |object: &mut Object| if adds { hold(object, id, now) } else { release(object, &id) };
+            bucket.edit(scope, key, None, change)
+        });
+        self.tell("s3:ObjectCreated:PutLegalHold", bucket, key, &*held.await?);
         Ok(done())
     }
 
@@ -134,9 +118,9 @@ impl Api {
         let mut xml = Xml::new("RetentionState");
         xml.element("CreateTime", &http_date(created));
         if let Some(retention) = retention {
-            let period = retention.until.duration_since(created).unwrap_or_default().as_secs();
+            let (period, until) = period_of(retention, created);
             xml.element("RetentionPeriod", &period.to_string());
-            xml.element("RetentionPeriodExpirationDate", &http_date(retention.until));
+            xml.some("RetentionPeriodExpirationDate", until.map(http_date).as_deref());
         }
         xml.group("LegalHoldSet", |xml| {
             for (id, since) in &holds {
@@ -157,18 +141,17 @@ impl Api {
         let (name, key) = target.object()?;
         let extension = Extension::read(&request.headers)?;
         let now = self.store.now();
-        self.store
-            .write(name, |bucket, scope, _| {
-                let protection = bucket.settings.protection.ok_or_else(unprotected)?;
-                let created = bucket.find(key, None)?.modified;
-                bucket.edit(scope, key, None, |object| {
-                    let old = object.lock.retention.ok_or_else(unprotected)?.until;
-                    let new = extension.applied(created, old, now);
-                    object.lock.retention = Some(protection.extended(created, old, new)?);
-                    Ok(())
-                })
+        let extended = self.store.write(name, |bucket, scope, _| {
+            let protection = bucket.settings.protection.ok_or_else(unprotected)?;
+            let created = bucket.find(key, None)?.modified;
+            bucket.edit(scope, key, None, |object| {
+                let old = object.lock.retention.ok_or_else(unprotected)?.until;
+                let new = extension.applied(created, old, now);
+                object.lock.retention = Some(protection.extended(created, old, new)?);
+                Ok(())
             })
-            .await?;
+        });
+        self.tell("s3:ObjectCreated:PutRetention", name, key, &*extended.await?);
         Ok(done())
     }
 
@@ -229,201 +212,31 @@ impl Api {
         });
         Ok(replied(StatusCode::OK, xml.end()))
     }
-}
 
-/// What the headers of a write say about keeping the new object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
-    until: Option<SystemTime>,
-    hold: Option<String>,
-}
+    /// This server has nowhere to replicate to: whatever the configuration says, nothing was tried and nothing failed.
+    pub(super) async fn list_replication_failures(&self, target: &Target) -> S3Result<S3Response<Body>> {
+        let bucket = target.in_bucket()?;
+        self.needs_replication(bucket)?;
+        let mut xml = Xml::new("ListReplicationFailureResult");
+        xml.element("Name", bucket);
+        xml.boolean("IsTruncated", false);
+        xml.element("KeyCount", "0");
+        Ok(replied(StatusCode::OK, xml.end()))
+    }
 
-impl Kept {
-    pub fn read(headers: &http::HeaderMap, now: SystemTime) -> Result<Self, Refusal> {
-        let period = list_header(headers, "retention-period").map(|text| text.trim().parse::<i64>());
-        let period = match period {
-            None => None,
-            Some(Ok(seconds @ (-1 | -2))) => {
-                let message =
-                    format!("Retention without end (Retention-Period: {seconds}) is not implemented");
-                return Err(Refusal::not_implemented(message));
-            }
-            Some(Ok(seconds)) if (0..=i64::from(u32::MAX)).contains(&seconds) => {
-                Some(now + Duration::from_secs(seconds.unsigned_abs()))
-            }
-            Some(_) => return Err(Refusal::argument("Retention-Period is a number of seconds")),
+    /// Nothing failed, so there is nothing to try again.
+    pub(super) async fn reattempt_replication(&self, target: &Target) -> S3Result<S3Response<Body>> {
+        self.needs_replication(target.in_bucket()?)?;
+        Ok(done())
+    }
+
+    fn needs_replication(&self, bucket: &str) -> Result<(), Refusal> {
+        let missing = || {
+            let message = "The replication configuration was not found";
+            Refusal::new(404, "ReplicationConfigurationNotFoundError", message)
         };
-        let date = list_header(headers, "retention-expiration-date");
-        let date = date.map(|text| {
-            let date = parse_rfc3339(&text).or_else(|| parse_compact(&text));
-            date.ok_or_else(|| Refusal::argument("Retention-Expiration-Date is no date"))
-        });
-        let until = match (period, date.transpose()?) {
-            (Some(_), Some(_)) => {
-                let message = "Retention-Period and Retention-Expiration-Date exclude each other";
-                return Err(Refusal::request(message));
-            }
-            (period, date) => period.or(date),
-        };
-        let hold = list_header(headers, "retention-legal-hold-id");
-        hold.as_deref().map_or(Ok(()), check_id)?;
-        Ok(Self { until, hold })
-    }
-
-    /// Only a protected bucket keeps.
-    pub fn check(&self, bucket: &Bucket) -> Result<(), Refusal> {
-        match *self != Self::default() && bucket.settings.protection.is_none() {
-            true => Err(unprotected()),
-            false => Ok(()),
-        }
-    }
-
-    /// The same as the lock of the object.
-    pub fn lock(&self, asked: Lock) -> Lock {
-        let kept = self.until.map(|until| Retention { mode: Mode::Compliance, until });
-        Lock { retention: kept.or(asked.retention), ..asked }
-    }
-
-    pub fn hold(self, object: &mut Object, now: SystemTime) -> Result<(), Refusal> {
-        self.hold.map_or(Ok(()), |id| hold(object, id, now))
-    }
-}
-
-/// How long an object of a protected bucket is kept, as a reply says it.
-pub fn tell_retention(headers: &mut http::HeaderMap, version: &Version) {
-    let Some(object) = &version.object else { return };
-    let mut set = |name: &'static str, value: String| {
-        if let Ok(value) = http::HeaderValue::from_str(&value) {
-            headers.insert(name, value);
-        }
-    };
-    if let Some(retention) = object.lock.retention {
-        let period = retention.until.duration_since(version.modified).unwrap_or_default().as_secs();
-        set("retention-period", period.to_string());
-        set("retention-expiration-date", http_date(retention.until));
-    }
-    set("retention-legal-hold-count", object.holds.len().to_string());
-}
-
-fn check_id(id: &str) -> Result<(), Refusal> {
-    let known = |char: char| char.is_ascii_alphanumeric() || "!_.*()-'".contains(char);
-    match !id.is_empty() && id.len() <= ID_CHARS_MAX && id.chars().all(known) {
-        true => Ok(()),
-        false => Err(Refusal::argument("The id of a legal hold has 1 to 64 letters, digits and !_.*()-'")),
-    }
-}
-
-fn hold(object: &mut Object, id: String, now: SystemTime) -> Result<(), Refusal> {
-    object.lock.retention.ok_or_else(unprotected)?;
-    if object.holds.contains_key(&id) {
-        return Err(Refusal::new(
-            409,
-            "LegalHoldExists",
-            format!("The object has a legal hold {id} already"),
-        ));
-    }
-    if object.holds.len() >= HOLDS_MAX {
-        return Err(Refusal::request(format!("An object has at most {HOLDS_MAX} legal holds")));
-    }
-    object.holds.insert(id, now);
-    Ok(())
-}
-
-fn release(object: &mut Object, id: &str) -> Result<(), Refusal> {
-    let missing = || Refusal::new(404, "NoSuchLegalHold", format!("The object has no legal hold {id}"));
-    object.holds.remove(id).map(drop).ok_or_else(missing)
-}
-
-/// By exactly one header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extension {
-    Additional(Duration),
-    FromNow(Duration),
-    Until(SystemTime),
-    FromCreation(Duration),
-}
-
-impl Extension {
-    fn read(headers: &http::HeaderMap) -> Result<Self, Refusal> {
-        let seconds = |name: &str| {
-            let text = list_header(headers, name);
-            let parsed = |text: String| text.trim().parse::<u32>().map(|it| Duration::from_secs(it.into()));
-            text.map(parsed)
-                .transpose()
-                .map_err(|_| Refusal::argument(format!("{name} is a number of seconds")))
-        };
-        let date = list_header(headers, "new-retention-expiration-date");
-        let date = date.map(|text| parse_rfc3339(&text).or_else(|| parse_compact(&text)));
-        let date = match date {
-            Some(None) => {
-                return Err(Refusal::argument("new-retention-expiration-date is no date"));
-            }
-            date => date.flatten(),
-        };
-        let given = [
-            seconds("additional-retention-period")?.map(Self::Additional),
-            seconds("extend-retention-from-current-time")?.map(Self::FromNow),
-            date.map(Self::Until),
-            seconds("new-retention-period")?.map(Self::FromCreation),
-        ];
-        let mut given = given.into_iter().flatten();
-        match (given.next(), given.next()) {
-            (Some(one), None) => Ok(one),
-            _ => Err(Refusal::request(
-                "Exactly one of Additional-Retention-Period, Extend-Retention-From-Current-Time, \
-                 New-Retention-Expiration-Date and New-Retention-Period is needed",
-            )),
-        }
-    }
-
-    fn applied(self, created: SystemTime, old: SystemTime, now: SystemTime) -> SystemTime {
-        match self {
-            Self::Additional(more) => old + more,
-            Self::FromNow(more) => now + more,
-            Self::Until(until) => until,
-            Self::FromCreation(period) => created + period,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_object_may_say_how_long_it_is_kept() {
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let read = |list: &[(&'static str, &str)]| {
-            let headers = list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            Kept::read(&headers.collect(), at(100)).map_err(|refusal| refusal.code)
-        };
-        assert_eq!(read(&[]), Ok(Kept::default()));
-        let kept = read(&[("retention-period", "60"), ("retention-legal-hold-id", "case-1")]).unwrap();
-        assert_eq!((kept.until, kept.hold.as_deref()), (Some(at(160)), Some("case-1")));
-        assert_eq!(read(&[("retention-expiration-date", "19700101T000500Z")]).unwrap().until, Some(at(300)));
-        assert_eq!(read(&[("retention-period", "-1")]), Err("NotImplemented"));
-        assert_eq!(read(&[("retention-period", "soon")]), Err("InvalidArgument"));
-        assert_eq!(read(&[("retention-legal-hold-id", "a b")]), Err("InvalidArgument"));
-        let both = [("retention-period", "1"), ("retention-expiration-date", "19700101T000500Z")];
-        assert_eq!(read(&both), Err("InvalidRequest"));
-    }
-
-    #[test]
-    fn retention_is_extended_by_one_header() {
-        let read = |list: &[(&'static str, &str)]| {
-            let headers = list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            Extension::read(&headers.collect()).map_err(|refusal| refusal.code)
-        };
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let applied = |extension: Extension| extension.applied(at(100), at(200), at(150));
-        assert_eq!(applied(read(&[("additional-retention-period", "60")]).unwrap()), at(260));
-        assert_eq!(applied(read(&[("extend-retention-from-current-time", "60")]).unwrap()), at(210));
-        assert_eq!(applied(read(&[("new-retention-period", "60")]).unwrap()), at(160));
-        let date = read(&[("new-retention-expiration-date", "19700101T000500Z")]).unwrap();
-        assert_eq!(applied(date), at(300));
-        assert_eq!(read(&[]), Err("InvalidRequest"));
-        let two = [("new-retention-period", "1"), ("additional-retention-period", "1")];
-        assert_eq!(read(&two), Err("InvalidRequest"));
-        assert_eq!(read(&[("new-retention-period", "soon")]), Err("InvalidArgument"));
+        self.store.read(bucket, |bucket| {
+            bucket.settings.documents.get("replication", "").map(drop).ok_or_else(missing)
+        })
     }
 }

@@ -103,16 +103,21 @@ impl Api {
 
     /// Sweeps for ever.
     pub async fn expire(self) {
-        let pause = (self.times.day / 24).clamp(SWEEP_MIN, SWEEP_MAX);
+        let restores = Some(self.times.restore).filter(|restore| !restore.is_zero());
+        let pause = (self.times.day / 24).min(restores.unwrap_or(SWEEP_MAX)).clamp(SWEEP_MIN, SWEEP_MAX);
+        let mut since = self.store.now();
         loop {
             tokio::time::sleep(pause).await;
+            let now = self.store.now();
             for (bucket, _) in self.store.buckets() {
-                if let Err(refusal) = self.sweep(&bucket).await
+                let told = self.tell_restored(&bucket, since, now);
+                if let Err(refusal) = self.sweep(&bucket).await.and(told)
                     && refusal.code != "NoSuchBucket"
                 {
                     tracing::warn!(bucket, %refusal, "the lifecycle rules of a bucket were not carried out");
                 }
             }
+            since = now;
         }
     }
 

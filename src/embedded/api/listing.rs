@@ -4,31 +4,30 @@
 //! versions is written here and not by `s3s`, which would separate versions from delete markers: their order
 //! within a key is what a client wants to know.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    ChecksumAlgorithm, CommonPrefix, EncodingType, Initiator, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput,
-    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, MultipartUpload, Object as ObjectDto,
-    ObjectStorageClass, StorageClass,
+    ChecksumAlgorithm, Initiator, ListMultipartUploadsInput, ListMultipartUploadsOutput,
+    ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, MultipartUpload, Object as ObjectDto, ObjectStorageClass,
+    StorageClass,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::instead::Document;
+use super::listed::{Encoding, given, metadata_document, versions_document};
 use super::restore::restore_status;
 use super::sums::kind_name;
 use super::wire;
-use super::xml::Xml;
 use super::{Api, owner, timestamp};
-use crate::base::timestamp::rfc3339_millis;
 use crate::embedded::operation::Query as HttpQuery;
 use crate::embedded::options::Limits;
-use crate::embedded::storage::listing::{self, Page, Query, Start, VersionEntry};
+use crate::embedded::storage::listing::{self, Page, Query, Start};
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::{About, Object, Version};
+use crate::embedded::storage::version::Version;
 
 pub(super) fn page_limit(asked: Option<i32>, limits: &Limits) -> Result<usize, Refusal> {
     let Some(asked) = asked else { return Ok(limits.page_keys_max) };
@@ -38,51 +37,10 @@ pub(super) fn page_limit(asked: Option<i32>, limits: &Limits) -> Result<usize, R
     Ok(asked.min(limits.page_keys_max))
 }
 
-/// How names go out.
-#[derive(Clone, Copy)]
-enum Encoding {
-    Plain,
-    Url,
-}
-
-/// Everything that is not plain in a URL; the slash stays readable.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
-
 impl Encoding {
-    fn of(asked: Option<&EncodingType>) -> Result<Self, Refusal> {
-        match asked.map(EncodingType::as_str) {
-            None => Ok(Self::Plain),
-            Some(EncodingType::URL) => Ok(Self::Url),
-            Some(_) => Err(Refusal::argument("Invalid Encoding Method specified in Request")),
-        }
-    }
-
-    fn encode(self, name: &str) -> String {
-        match self {
-            Self::Plain => name.to_owned(),
-            Self::Url => utf8_percent_encode(name, ENCODED).to_string(),
-        }
-    }
-
-    fn encode_all(self, name: Option<String>) -> Option<String> {
-        name.map(|name| self.encode(&name))
-    }
-
-    fn name(self) -> Option<EncodingType> {
-        match self {
-            Self::Plain => None,
-            Self::Url => Some(EncodingType::from_static(EncodingType::URL)),
-        }
-    }
-
-    fn prefixes(self, prefixes: &[String]) -> Option<Vec<CommonPrefix>> {
-        let prefix = |prefix: &String| CommonPrefix { prefix: Some(self.encode(prefix)) };
-        Some(prefixes.iter().map(prefix).collect())
-    }
-
     fn objects(
         self,
-        page: &Page<(String, std::sync::Arc<Version>)>,
+        page: &Page<(String, Arc<Version>)>,
         owned: bool,
         restores: Option<SystemTime>,
     ) -> Option<Vec<ObjectDto>> {
@@ -110,11 +68,6 @@ impl Encoding {
 
 fn standard() -> String {
     ObjectStorageClass::STANDARD.to_owned()
-}
-
-/// An empty delimiter is none.
-fn given(text: &Option<String>) -> &str {
-    text.as_deref().unwrap_or_default()
 }
 
 fn after(marker: &Option<String>) -> Start<'_> {
@@ -244,7 +197,7 @@ impl Api {
         let page =
             self.store.read(&input.bucket, |bucket| Ok(listing::uploads(&bucket.uploads, query, start)))?;
         let owner = owner();
-        let upload = |start: &std::sync::Arc<crate::embedded::storage::multipart::Start>| MultipartUpload {
+        let upload = |start: &Arc<crate::embedded::storage::multipart::Start>| MultipartUpload {
             checksum_algorithm: start
                 .choice
                 .map(|choice| ChecksumAlgorithm::from_static(choice.algorithm.name())),
@@ -289,140 +242,9 @@ fn open_token(token: &str) -> Result<String, Refusal> {
     key.ok_or_else(|| Refusal::argument("The continuation token provided is incorrect"))
 }
 
-fn versions_document(
-    input: &ListObjectVersionsInput,
-    limit: usize,
-    encoding: Encoding,
-    page: &Page<VersionEntry>,
-) -> String {
-    let mut xml = Xml::new("ListVersionsResult");
-    xml.element("Name", &input.bucket);
-    xml.element("Prefix", &encoding.encode(given(&input.prefix)));
-    xml.element("KeyMarker", &encoding.encode(given(&input.key_marker)));
-    xml.element("VersionIdMarker", given(&input.version_id_marker));
-    if let Some((key, id)) = &page.next {
-        xml.element("NextKeyMarker", &encoding.encode(key));
-        xml.element("NextVersionIdMarker", given(id));
-    }
-    xml.element("MaxKeys", &limit.to_string());
-    xml.some("Delimiter", encoding.encode_all(input.delimiter.clone()).as_deref());
-    xml.some("EncodingType", encoding.name().as_ref().map(EncodingType::as_str));
-    xml.boolean("IsTruncated", page.next.is_some());
-    page.entries.iter().for_each(|entry| version_element(&mut xml, encoding, entry));
-    for prefix in &page.prefixes {
-        xml.group("CommonPrefixes", |xml| xml.element("Prefix", &encoding.encode(prefix)));
-    }
-    xml.end()
-}
-
-fn version_element(xml: &mut Xml, encoding: Encoding, entry: &VersionEntry) {
-    let version = &entry.version;
-    let name = if version.is_marker() { "DeleteMarker" } else { "Version" };
-    xml.group(name, |xml| {
-        xml.element("Key", &encoding.encode(&entry.key));
-        xml.element("VersionId", &version.id.to_string());
-        xml.boolean("IsLatest", entry.latest);
-        xml.element("LastModified", &rfc3339_millis(version.modified));
-        if let Some(object) = &version.object {
-            object_elements(xml, object);
-        }
-        owner_element(xml);
-    });
-}
-
-/// What every listing says of an object besides its name and time.
-fn object_elements(xml: &mut Xml, object: &Object) {
-    xml.element("ETag", &format!("\"{}\"", object.etag));
-    xml.element("ChecksumAlgorithm", object.checksum.algorithm.name());
-    xml.element("ChecksumType", kind_name(object.checksum.kind).as_str());
-    xml.element("Size", &object.content.len().to_string());
-    let class = object.about.storage_class.as_deref();
-    xml.element("StorageClass", class.unwrap_or(ObjectStorageClass::STANDARD));
-}
-
-fn owner_element(xml: &mut Xml) {
-    let owner = owner();
-    xml.group("Owner", |xml| {
-        xml.element("ID", given(&owner.id));
-        xml.element("DisplayName", given(&owner.display_name));
-    });
-}
-
-/// MinIO's answer to `metadata=true`: the second version of the listing, with the metadata of each object by the
-/// names of their headers, and its tags as a form.
-fn metadata_document(
-    output: &ListObjectsV2Output,
-    encoding: Encoding,
-    page: &Page<(String, std::sync::Arc<Version>)>,
-    owned: bool,
-) -> String {
-    let mut xml = Xml::new("ListBucketResult");
-    xml.some("Name", output.name.as_deref());
-    xml.some("Prefix", output.prefix.as_deref());
-    xml.some("Delimiter", output.delimiter.as_deref());
-    xml.some("StartAfter", output.start_after.as_deref());
-    xml.some("ContinuationToken", output.continuation_token.as_deref());
-    xml.some("NextContinuationToken", output.next_continuation_token.as_deref());
-    let numbers = [("KeyCount", output.key_count), ("MaxKeys", output.max_keys)];
-    for (name, number) in numbers {
-        xml.some(name, number.map(|number| number.to_string()).as_deref());
-    }
-    xml.some("EncodingType", encoding.name().as_ref().map(EncodingType::as_str));
-    xml.boolean("IsTruncated", page.next.is_some());
-    for (key, version) in &page.entries {
-        let Some(object) = &version.object else { continue };
-        xml.group("Contents", |xml| {
-            xml.element("Key", &encoding.encode(key));
-            xml.element("LastModified", &rfc3339_millis(version.modified));
-            object_elements(xml, object);
-            if owned {
-                owner_element(xml);
-            }
-            metadata_elements(xml, &object.about);
-        });
-    }
-    for prefix in &page.prefixes {
-        xml.group("CommonPrefixes", |xml| xml.element("Prefix", &encoding.encode(prefix)));
-    }
-    xml.end()
-}
-
-fn metadata_elements(xml: &mut Xml, about: &About) {
-    let form = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
-    xml.group("UserMetadata", |xml| {
-        xml.some("content-type", about.content_type.as_deref());
-        xml.some("content-encoding", about.content_encoding.as_deref());
-        // Names of headers that are no names of elements cannot be told in XML.
-        let named =
-            |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        for (name, value) in about.metadata.iter().filter(|(name, _)| named(name)) {
-            xml.element(&format!("X-Amz-Meta-{}", capitals(name)), value);
-        }
-    });
-    let tags: Vec<String> =
-        about.tags.iter().map(|(key, value)| format!("{}={}", form(key), form(value))).collect();
-    xml.element("UserTags", &tags.join("&"));
-}
-
-/// `my-name` as `My-Name`: how Go writes the names of headers.
-fn capitals(name: &str) -> String {
-    let mut first = true;
-    let letter = |c: char| {
-        let upper = std::mem::replace(&mut first, c == '-');
-        if upper { c.to_ascii_uppercase() } else { c }
-    };
-    name.chars().map(letter).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_encoded_so_that_plus_and_space_both_survive() {
-        assert_eq!(Encoding::Url.encode("a b+c/d\u{1}é%"), "a%20b%2Bc/d%01%C3%A9%25");
-        assert_eq!(Encoding::Plain.encode("a b"), "a b");
-    }
 
     #[test]
     fn tokens_open_only_as_they_were_sealed() {

@@ -15,15 +15,19 @@ mod complete;
 mod copy;
 mod delete;
 mod encryption;
+mod fan_out;
 mod given;
 mod ibm;
 mod instead;
 mod integrity;
+mod kept;
 mod lifecycle;
+mod listed;
 mod listen;
 mod listing;
 mod metadata;
 mod multipart;
+mod named;
 mod object;
 mod protection;
 mod read;
@@ -63,10 +67,6 @@ pub struct Ignored {
     /// The slash at the end of a marker's key.
     pub last_slash: bool,
 }
-
-/// The request is a browser's form: its length is not that of the file in it.
-#[derive(Clone, Copy, Debug)]
-pub struct Form;
 
 #[derive(Clone)]
 pub struct Api {

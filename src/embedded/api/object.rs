@@ -1,20 +1,23 @@
 //! Writing one object.
 
+use http::HeaderMap;
 use s3s::dto::{PutObjectInput, PutObjectOutput};
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::about::check_about;
 use super::access::signed_by;
 use super::acl::check_acl;
+use super::fan_out::{self, SharedBytes};
 use super::given::{Given, take_headers};
-use super::ibm::Kept;
 use super::integrity::Claims;
+use super::kept::Kept;
 use super::receive::{Received, Terms, receive};
 use super::snowball::Unpacking;
 use super::sums::{Seat, Sums, with_sums};
 use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored};
 use crate::base::checksum::Algorithm;
+use crate::embedded::form::Form;
 use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::{Checksum, Choice};
 use crate::embedded::storage::condition::WriteConditions;
@@ -33,7 +36,8 @@ impl Api {
             return self.append(request, base).await;
         }
         let ignored = ignored(&request);
-        let is_form = request.extensions.get::<super::Form>().is_some();
+        let form = request.extensions.get::<Form>().cloned();
+        let is_form = form.is_some();
         let who = signed_by(&request.extensions);
         let (mut input, headers) = (request.input, request.headers);
         if is_form {
@@ -44,11 +48,7 @@ impl Api {
         check_about(&about, &self.store.limits)?;
         let kept = Kept::read(&headers, self.store.now())?;
         let asked = kept.lock(asked);
-        let mut claims = Claims::read(&headers)?;
-        claims.length = claims.length.filter(|_| !is_form);
-        if claims.length.is_none() && !is_form {
-            return Err(S3ErrorCode::MissingContentLength.into());
-        }
+        let claims = claims(&headers, form.as_ref())?;
         let conditions = wire::write_conditions(&headers).map(|found| found_unless(found, ignored))?;
         let early = headers.contains_key(http::header::EXPECT);
         let locks = self.store.read(&input.bucket, |bucket| {
@@ -70,6 +70,10 @@ impl Api {
         let terms = Terms { claims, bytes_max, algorithm: Some(algorithm), etags: self.etags };
         let received = receive(&self.store, input.body.take(), request.trailing_headers, terms).await?;
         let checksum = whole_checksum(&received, algorithm)?;
+        if let Some(list) = form.as_ref().and_then(|form| form.get(fan_out::LIST)) {
+            let bytes = SharedBytes { received: &received, checksum: &checksum, who };
+            return self.fan_out(&input.bucket, list, bytes).await;
+        }
         if let Some(unpacking) = Unpacking::asked(&input.key, &about, who) {
             self.unpack(&input.bucket, &received.content, &unpacking, asked).await?;
             let e_tag = Some(wire::etag(&received.etag));
@@ -103,6 +107,18 @@ impl Api {
 
 pub(super) fn found_unless(conditions: WriteConditions, ignored: Ignored) -> WriteConditions {
     if ignored.conditions { Default::default() } else { conditions }
+}
+
+/// Of a form it is the fields that speak of the file.
+fn claims(headers: &HeaderMap, form: Option<&Form>) -> S3Result<Claims> {
+    if let Some(form) = form {
+        return Ok(Claims { length: None, ..Claims::read(&form.headers())? });
+    }
+    let claims = Claims::read(headers)?;
+    match claims.length {
+        Some(_) => Ok(claims),
+        None => Err(S3ErrorCode::MissingContentLength.into()),
+    }
 }
 
 fn whole_checksum(received: &Received, algorithm: Algorithm) -> Result<Checksum, Refusal> {

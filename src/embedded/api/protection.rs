@@ -18,7 +18,7 @@ use super::{Api, timestamp};
 use crate::embedded::storage::bucket::{LockRule, Versioning};
 use crate::embedded::storage::lock::{DefaultRetention, Period, Retention};
 use crate::embedded::storage::refusal::Refusal;
-use crate::embedded::storage::version::{Object, Tags, VersionId};
+use crate::embedded::storage::version::{Object, Tags};
 
 impl Api {
     /// Looks at an object; the id comes back where replies name versions.
@@ -44,18 +44,20 @@ impl Api {
         key: &str,
         version: Option<String>,
         tags: Tags,
+        event: &'static str,
     ) -> Result<Option<String>, Refusal> {
         let version = version_id(version);
-        self.store
-            .write(bucket, |bucket, scope, _| {
-                let edit = |object: &mut Object| {
-                    object.about.tags = tags;
-                    Ok(())
-                };
-                let id: VersionId = bucket.edit(scope, key, version.as_ref(), edit)?;
-                Ok(wire::shown_version(&id, bucket.settings.versioning != Versioning::Off))
-            })
-            .await
+        let tagged = self.store.write(bucket, |bucket, scope, _| {
+            let edit = |object: &mut Object| {
+                object.about.tags = tags;
+                Ok(())
+            };
+            let version = bucket.edit(scope, key, version.as_ref(), edit)?;
+            Ok((version, bucket.settings.versioning != Versioning::Off))
+        });
+        let (version, versioned) = tagged.await?;
+        self.tell(event, bucket, key, &version);
+        Ok(wire::shown_version(&version.id, versioned))
     }
 
     pub(super) async fn get_object_tagging(
@@ -85,7 +87,8 @@ impl Api {
             }
         }
         check_tags(&tags, &self.store.limits)?;
-        let version_id = self.set_tags(&input.bucket, &input.key, input.version_id, tags).await?;
+        let event = "s3:ObjectTagging:Put";
+        let version_id = self.set_tags(&input.bucket, &input.key, input.version_id, tags, event).await?;
         Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
     }
 
@@ -94,7 +97,8 @@ impl Api {
         request: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let input = request.input;
-        let version_id = self.set_tags(&input.bucket, &input.key, input.version_id, Tags::new()).await?;
+        let (tags, event) = (Tags::new(), "s3:ObjectTagging:Delete");
+        let version_id = self.set_tags(&input.bucket, &input.key, input.version_id, tags, event).await?;
         let output = DeleteObjectTaggingOutput { version_id };
         Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
     }
@@ -119,15 +123,14 @@ impl Api {
         let status = input.legal_hold.and_then(|hold| hold.status);
         let on = wire::legal_hold(&status.ok_or_else(malformed)?)?;
         let version = version_id(input.version_id);
-        self.store
-            .write(&input.bucket, |bucket, scope, _| {
-                bucket.needs_lock()?;
-                bucket.edit(scope, &input.key, version.as_ref(), |object| {
-                    object.lock.legal_hold = on;
-                    Ok(())
-                })
+        let held = self.store.write(&input.bucket, |bucket, scope, _| {
+            bucket.needs_lock()?;
+            bucket.edit(scope, &input.key, version.as_ref(), |object| {
+                object.lock.legal_hold = on;
+                Ok(())
             })
-            .await?;
+        });
+        self.tell("s3:ObjectCreated:PutLegalHold", &input.bucket, &input.key, &*held.await?);
         Ok(S3Response::new(PutObjectLegalHoldOutput::default()))
     }
 
@@ -163,11 +166,10 @@ impl Api {
             _ => return Err(malformed().into()),
         };
         let (version, bypass) = (version_id(input.version_id), bypass(input.bypass_governance_retention));
-        self.store
-            .write(&input.bucket, |bucket, scope, stamp| {
-                bucket.retain(scope, &input.key, version.as_ref(), retention, bypass, stamp.now)
-            })
-            .await?;
+        let retained = self.store.write(&input.bucket, |bucket, scope, stamp| {
+            bucket.retain(scope, &input.key, version.as_ref(), retention, bypass, stamp.now)
+        });
+        self.tell("s3:ObjectCreated:PutRetention", &input.bucket, &input.key, &*retained.await?);
         Ok(S3Response::new(PutObjectRetentionOutput::default()))
     }
 

@@ -10,7 +10,7 @@ use s3s::dto::{
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3Request, S3Response, S3Result, StdError};
 
-use super::ibm::tell_retention;
+use super::kept::tell_retention;
 use super::restore::{check_readable, restore_header};
 use super::sums::{Seat, Sums, with_sums};
 use super::wire::{self, shown_version};

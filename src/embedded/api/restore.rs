@@ -87,31 +87,70 @@ impl Api {
         let version = version_id(input.version_id);
         let (now, times) = (self.store.now(), self.times);
         let mut status = StatusCode::ACCEPTED;
-        self.store
-            .write(&input.bucket, |bucket, scope, _| {
-                bucket.edit(scope, &input.key, version.as_ref(), |object| {
-                    if !is_archived(object) {
-                        return Err(wrong_state(
-                            "Restore is not allowed for the object's current storage class",
-                        ));
+        let begun = self.store.write(&input.bucket, |bucket, scope, _| {
+            bucket.edit(scope, &input.key, version.as_ref(), |object| {
+                if !is_archived(object) {
+                    let message = "Restore is not allowed for the object's current storage class";
+                    return Err(wrong_state(message));
+                }
+                let from = match (Stage::of(object, now), object.restored) {
+                    (Stage::Ongoing, _) => return Err(in_progress()),
+                    (Stage::Readable(_), Some(restored)) => {
+                        status = StatusCode::OK;
+                        restored.from
                     }
-                    let from = match Stage::of(object, now) {
-                        Stage::Ongoing => return Err(in_progress()),
-                        Stage::None => now + times.restore,
-                        Stage::Readable(_) => {
-                            status = StatusCode::OK;
-                            now
-                        }
-                    };
-                    object.restored = Some(Restored { from, until: from + times.day * days });
-                    Ok(())
-                })
+                    _ => now + times.restore,
+                };
+                object.restored = Some(Restored { from, until: from.max(now) + times.day * days });
+                Ok(())
             })
-            .await?;
-        self.tell_gone("s3:ObjectRestore:Post", &input.bucket, &input.key, version.as_ref());
+        });
+        let version = begun.await?;
+        self.tell("s3:ObjectRestore:Post", &input.bucket, &input.key, &version);
+        // Later ones are told of by the sweep.
+        if status == StatusCode::ACCEPTED && times.restore.is_zero() {
+            self.tell(COMPLETED, &input.bucket, &input.key, &version);
+        }
         let mut response = S3Response::new(RestoreObjectOutput::default());
         response.extensions.insert(Status(status));
         Ok(response)
+    }
+}
+
+const COMPLETED: &str = "s3:ObjectRestore:Completed";
+
+impl Api {
+    /// Tells of the copies that can be read since then, and of those that cannot any more.
+    pub(super) fn tell_restored(
+        &self,
+        name: &str,
+        since: SystemTime,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        if self.events.is_idle() {
+            return Ok(());
+        }
+        let past = |moment: SystemTime| since < moment && moment <= now;
+        let told: Vec<_> = self.store.read(name, |bucket| {
+            let versions =
+                bucket.keys.iter().flat_map(|(key, versions)| versions.iter().map(move |it| (key, it)));
+            let restored = versions.filter_map(|(key, version)| {
+                let restored = version.object.as_ref()?.restored?;
+                let completed = !self.times.restore.is_zero() && past(restored.from);
+                (completed || past(restored.until))
+                    .then(|| (key.clone(), version.clone(), completed, restored))
+            });
+            Ok(restored.collect())
+        })?;
+        for (key, version, completed, restored) in told {
+            if completed {
+                self.tell(COMPLETED, name, &key, &version);
+            }
+            if past(restored.until) {
+                self.tell("s3:ObjectRestore:Delete", name, &key, &version);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -63,8 +63,8 @@ impl Api {
         })?;
         let (input, compression) = input(&asked)?;
         let scan = scan(&asked, &input, compression, content.len())?;
-        let plan =
-            Plan::new(&asked.expression, input, compression, output(&asked)?).map_err(Refusal::from)?;
+        let plan = Plan::new(&asked.expression, self.store.now(), input, compression, output(&asked)?)
+            .map_err(Refusal::from)?;
         let mut selection = Selection::new(plan);
         let from = scan.as_ref().map_or(0, |scan| scan.from);
         if scan.as_ref().is_some_and(Scan::begins_later) {
@@ -238,11 +238,7 @@ fn input(asked: &SelectObjectContentRequest) -> Result<(Input, Compression), Ref
     let compression = match serialization.compression_type.as_ref().map(CompressionType::as_str) {
         None | Some(CompressionType::NONE) => Compression::None,
         Some(CompressionType::GZIP) => Compression::Gzip,
-        Some(CompressionType::BZIP2) => {
-            return Err(Refusal::not_implemented(
-                "Objects that are compressed with BZIP2 cannot be selected from here: GZIP can",
-            ));
-        }
+        Some(CompressionType::BZIP2) => Compression::Bzip2,
         Some(other) => {
             return Err(wrong("InvalidCompressionFormat", format!("{other} is no compression of S3 Select")));
         }
@@ -260,7 +256,9 @@ fn input(asked: &SelectObjectContentRequest) -> Result<(Input, Compression), Ref
             }
         }),
         (None, None, Some(_)) => {
-            return Err(Refusal::not_implemented("Parquet is not implemented: CSV and JSON are"));
+            return Err(Refusal::not_implemented(
+                "Objects in Parquet cannot be selected from on this server: store them as CSV or JSON",
+            ));
         }
         _ => {
             let message = "InputSerialization needs one of CSV, JSON and Parquet";

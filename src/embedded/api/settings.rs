@@ -1,8 +1,6 @@
 //! Configuration documents of a bucket. `s3s` parses each, so that a malformed one is refused, and what the client
 //! wrote is stored and given back as it was. The server acts on none of them but those that have a file of their
-//! own (versioning, object lock).
-
-use std::fmt::Write;
+//! own (versioning, object lock). `named` has those of which a bucket has several.
 
 use s3s::dto;
 use s3s::{S3Request, S3Response, S3Result};
@@ -10,7 +8,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::access::public_access_block;
 use super::acl::{check_acl, private_acl, put_acl, take_acl};
 use super::instead::Document;
-use super::xml::{XMLNS, malformed, without_declaration};
+use super::xml::{XMLNS, malformed};
 use super::{Api, lifecycle};
 use crate::embedded::policy::Policy;
 use crate::embedded::storage::bucket::{Bucket, Versioning};
@@ -36,13 +34,13 @@ pub(super) fn written<T>(request: &S3Request<T>) -> Result<String, Refusal> {
     Ok(text.to_owned())
 }
 
-fn told<T>(output: T, document: String) -> S3Response<T> {
+pub(super) fn told<T>(output: T, document: String) -> S3Response<T> {
     let mut response = S3Response::new(output);
     response.extensions.insert(Document(document.into()));
     response
 }
 
-fn no_content<T>(output: T) -> S3Response<T> {
+pub(super) fn no_content<T>(output: T) -> S3Response<T> {
     S3Response::with_status(output, http::StatusCode::NO_CONTENT)
 }
 
@@ -59,7 +57,7 @@ impl Api {
         }
     }
 
-    async fn set_setting(
+    pub(super) async fn set_setting(
         &self,
         bucket: &str,
         subresource: &str,
@@ -80,40 +78,6 @@ impl Api {
             Ok(())
         };
         self.store.set(bucket, unset).await
-    }
-
-    fn named_setting(&self, bucket: &str, subresource: &str, id: &str) -> Result<String, Refusal> {
-        self.store.read(bucket, |bucket| {
-            let found = bucket.settings.documents.get(subresource, id).map(str::to_owned);
-            found.ok_or_else(no_such_configuration)
-        })
-    }
-
-    async fn unset_named_setting(&self, bucket: &str, subresource: &str, id: &str) -> Result<(), Refusal> {
-        let unset = |bucket: &mut Bucket| match bucket.settings.documents.remove(subresource, id) {
-            true => Ok(()),
-            false => Err(no_such_configuration()),
-        };
-        self.store.set(bucket, unset).await
-    }
-
-    /// A page of them; the token is the last id.
-    fn named_settings(&self, bucket: &str, kind: Kind, token: Option<&str>) -> Result<String, Refusal> {
-        let after = token.unwrap_or_default();
-        let (documents, next) = self.store.read(bucket, |bucket| {
-            let mut rest = bucket.settings.documents.list(kind.subresource, after);
-            let page: Vec<_> = rest.by_ref().take(PAGE_MAX).collect();
-            let next = rest.next().and_then(|_| page.last().map(|(id, _)| (*id).to_owned()));
-            let documents: String = page.iter().map(|(_, document)| without_declaration(document)).collect();
-            Ok((documents, next))
-        })?;
-        let root = kind.list;
-        let mut text = format!("<{root} {XMLNS}>{documents}<IsTruncated>{}</IsTruncated>", next.is_some());
-        if let Some(next) = next {
-            // Ids are letters, digits, `-`, `_` and `.`.
-            let _ = write!(text, "<NextContinuationToken>{next}</NextContinuationToken>");
-        }
-        Ok(format!("{text}</{root}>"))
     }
 
     pub(super) async fn put_bucket_policy(
@@ -184,7 +148,7 @@ impl Api {
 
 const NO_POLICY: Absent = Absent::Refused("NoSuchBucketPolicy", "The bucket policy does not exist");
 
-fn anything(_: &Bucket) -> Result<(), Refusal> {
+pub(super) fn anything(_: &Bucket) -> Result<(), Refusal> {
     Ok(())
 }
 
@@ -236,7 +200,7 @@ macro_rules! settings {
     };
 }
 
-fn ok<T>(output: T) -> S3Response<T> {
+pub(super) fn ok<T>(output: T) -> S3Response<T> {
     S3Response::new(output)
 }
 
@@ -308,106 +272,4 @@ settings! {
 
 fn owner_pays() -> String {
     format!("<RequestPaymentConfiguration {XMLNS}><Payer>BucketOwner</Payer></RequestPaymentConfiguration>")
-}
-
-/// Documents of which a bucket has several.
-#[derive(Clone, Copy)]
-struct Kind {
-    subresource: &'static str,
-    /// The root of a listing.
-    list: &'static str,
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBucketMetricsConfigurations.html>
-const PAGE_MAX: usize = 100;
-
-fn no_such_configuration() -> Refusal {
-    Refusal::new(404, "NoSuchConfiguration", "The specified configuration does not exist.")
-}
-
-fn same_id(query: &str, document: &str) -> Result<(), Refusal> {
-    if query == document {
-        return Ok(());
-    }
-    Err(Refusal::argument("The configuration id in the query does not match the id in the document"))
-}
-
-macro_rules! named_settings {
-    ($($subresource:literal, $list_root:literal, $field:ident:
-        $get:ident($get_input:ident, $get_output:ident)
-        $put:ident($put_input:ident, $put_output:ident)
-        $delete:ident($delete_input:ident, $delete_output:ident)
-        $list:ident($list_input:ident, $list_output:ident);
-    )*) => {
-        impl Api {$(
-            pub(super) async fn $get(
-                &self,
-                request: S3Request<dto::$get_input>,
-            ) -> S3Result<S3Response<dto::$get_output>> {
-                let document = self.named_setting(&request.input.bucket, $subresource, &request.input.id)?;
-                Ok(told(dto::$get_output::default(), document))
-            }
-
-            pub(super) async fn $put(
-                &self,
-                request: S3Request<dto::$put_input>,
-            ) -> S3Result<S3Response<dto::$put_output>> {
-                let (document, input) = (written(&request)?, &request.input);
-                same_id(&input.id, &input.$field.id)?;
-                self.set_setting(&input.bucket, $subresource, &input.id, document, anything).await?;
-                Ok(ok(dto::$put_output::default()))
-            }
-
-            pub(super) async fn $delete(
-                &self,
-                request: S3Request<dto::$delete_input>,
-            ) -> S3Result<S3Response<dto::$delete_output>> {
-                self.unset_named_setting(&request.input.bucket, $subresource, &request.input.id).await?;
-                Ok(no_content(dto::$delete_output::default()))
-            }
-
-            pub(super) async fn $list(
-                &self,
-                request: S3Request<dto::$list_input>,
-            ) -> S3Result<S3Response<dto::$list_output>> {
-                let kind = Kind { subresource: $subresource, list: $list_root };
-                let token = request.input.continuation_token.as_deref();
-                let document = self.named_settings(&request.input.bucket, kind, token)?;
-                Ok(told(dto::$list_output::default(), document))
-            }
-        )*}
-    };
-}
-
-named_settings! {
-    "analytics", "ListBucketAnalyticsConfigurationResult", analytics_configuration:
-        get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput, GetBucketAnalyticsConfigurationOutput)
-        put_bucket_analytics_configuration(PutBucketAnalyticsConfigurationInput, PutBucketAnalyticsConfigurationOutput)
-        delete_bucket_analytics_configuration(
-            DeleteBucketAnalyticsConfigurationInput, DeleteBucketAnalyticsConfigurationOutput)
-        list_bucket_analytics_configurations(
-            ListBucketAnalyticsConfigurationsInput, ListBucketAnalyticsConfigurationsOutput);
-    "intelligent-tiering", "ListBucketIntelligentTieringConfigurationsOutput", intelligent_tiering_configuration:
-        get_bucket_intelligent_tiering_configuration(
-            GetBucketIntelligentTieringConfigurationInput, GetBucketIntelligentTieringConfigurationOutput)
-        put_bucket_intelligent_tiering_configuration(
-            PutBucketIntelligentTieringConfigurationInput, PutBucketIntelligentTieringConfigurationOutput)
-        delete_bucket_intelligent_tiering_configuration(
-            DeleteBucketIntelligentTieringConfigurationInput, DeleteBucketIntelligentTieringConfigurationOutput)
-        list_bucket_intelligent_tiering_configurations(
-            ListBucketIntelligentTieringConfigurationsInput, ListBucketIntelligentTieringConfigurationsOutput);
-    "inventory", "ListInventoryConfigurationsResult", inventory_configuration:
-        get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput, GetBucketInventoryConfigurationOutput)
-        put_bucket_inventory_configuration(PutBucketInventoryConfigurationInput, PutBucketInventoryConfigurationOutput)
-        delete_bucket_inventory_configuration(
-            DeleteBucketInventoryConfigurationInput, DeleteBucketInventoryConfigurationOutput)
-        list_bucket_inventory_configurations(
-            ListBucketInventoryConfigurationsInput, ListBucketInventoryConfigurationsOutput);
-    "metrics", "ListMetricsConfigurationsResult", metrics_configuration:
-        get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput, GetBucketMetricsConfigurationOutput)
-        put_bucket_metrics_configuration(PutBucketMetricsConfigurationInput, PutBucketMetricsConfigurationOutput)
-        delete_bucket_metrics_configuration(
-            DeleteBucketMetricsConfigurationInput, DeleteBucketMetricsConfigurationOutput)
-        list_bucket_metrics_configurations(
-            ListBucketMetricsConfigurationsInput, ListBucketMetricsConfigurationsOutput);
 }

@@ -85,7 +85,7 @@ pub fn shown_version(id: &VersionId, versioned: bool) -> Option<String> {
     (versioned || *id != VersionId::Null).then(|| id.to_string())
 }
 
-fn mode(text: &str) -> Result<Mode, Refusal> {
+pub fn mode(text: &str) -> Result<Mode, Refusal> {
     match text {
         ObjectLockMode::GOVERNANCE => Ok(Mode::Governance),
         ObjectLockMode::COMPLIANCE => Ok(Mode::Compliance),

@@ -4,9 +4,11 @@
 use std::cmp::Ordering;
 
 use super::Fault;
+use super::pattern::written;
 use super::row::Row;
 use super::syntax::{Expr, Function, Operator, Side};
-use super::value::Value;
+use super::timestamp::Timestamp;
+use super::value::{Type, Value};
 
 /// What an expression may look at.
 pub struct Scope<'a> {
@@ -150,9 +152,25 @@ impl Scope<'_> {
             }
             Function::Substring => substring(&values)?,
             Function::Trim(side) => trim(side, &values)?,
+            Function::DateAdd(part) => match values[0].number() {
+                Some(Value::Integer(quantity)) => Value::Timestamp(moment(&values[1])?.add(part, quantity)?),
+                _ => return Err(wrong_argument("DATE_ADD adds whole numbers")),
+            },
+            Function::DateDiff(part) => Value::Integer(moment(&values[0])?.until(moment(&values[1])?, part)),
+            Function::Extract(part) => Value::Integer(moment(&values[0])?.part(part)),
+            Function::ToString => Value::Text(written(moment(&values[0])?, values[1].text("TO_STRING")?)?),
+            Function::ToTimestamp => values[0].clone().cast(Type::Timestamp)?,
             Function::Coalesce | Function::NullIf => Value::Null,
         })
     }
+}
+
+fn wrong_argument(message: impl Into<String>) -> Fault {
+    Fault::new("IncorrectSqlFunctionArgumentType", message)
+}
+
+fn moment(value: &Value) -> Result<Timestamp, Fault> {
+    value.moment().ok_or_else(|| wrong_argument(format!("{} is no TIMESTAMP", value.to_json())))
 }
 
 fn equal(left: &Value, right: &Value) -> Option<bool> {
@@ -212,7 +230,7 @@ fn substring(values: &[Value]) -> Result<Value, Fault> {
     let number = |at: usize| {
         values.get(at).map(|value| match value.number() {
             Some(Value::Integer(number)) => Ok(number),
-            _ => Err(Fault::new("IncorrectSqlFunctionArgumentType", "SUBSTRING counts in whole numbers")),
+            _ => Err(wrong_argument("SUBSTRING counts in whole numbers")),
         })
     };
     let start = number(1).transpose()?.unwrap_or(1);
@@ -289,6 +307,8 @@ fn matches(text: &str, parts: &[Part]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use crate::embedded::select::parser::parse;
     use crate::embedded::select::syntax::Projection;
@@ -298,7 +318,7 @@ mod tests {
 
     fn eval(expression: &str) -> String {
         let value: Value = serde_json::from_str(ROW).unwrap();
-        let query = parse(&format!("SELECT {expression} FROM S3Object s")).unwrap();
+        let query = parse(&format!("SELECT {expression} FROM S3Object s"), SystemTime::UNIX_EPOCH).unwrap();
         let Projection::Columns(columns) = query.projection else { panic!("{expression}") };
         let scope = Scope { row: &Row::Json(&value), aggregates: &[] };
         match scope.eval(&columns[0].expression) {
@@ -359,6 +379,23 @@ mod tests {
             ("CASE n WHEN 4 THEN 'four' END", "null"),
             ("n = 'x'", "false"),
             ("NOT n", "InvalidDataType"),
+            ("UTCNOW()", "\"1970-01-01T00:00:00.000Z\""),
+            ("DATE_ADD(month, n, `2010T`)", "\"2010-06T\""),
+            ("DATE_ADD(day, 1, '2010-01-31')", "\"2010-02-01\""),
+            ("DATE_ADD(day, 1.5, `2010T`)", "IncorrectSqlFunctionArgumentType"),
+            ("DATE_ADD(day, 1, t)", "IncorrectSqlFunctionArgumentType"),
+            ("DATE_ADD(day, 1, z)", "null"),
+            ("DATE_DIFF(year, `2010T`, `2013-05T`)", "3"),
+            ("EXTRACT(TIMEZONE_HOUR FROM `2017-01-02T03:04:05+07:08`)", "7"),
+            ("EXTRACT(YEAR FROM UTCNOW())", "1970"),
+            ("TO_STRING(`1969-07-20T20:18Z`, 'y-MM-dd''T''H:m:ssX')", "\"1969-07-20T20:18:00Z\""),
+            ("TO_TIMESTAMP('2007-02T')", "\"2007-02T\""),
+            ("TO_TIMESTAMP('soon')", "CastFailed"),
+            ("CAST('2007T' AS TIMESTAMP) < `2007-02T`", "true"),
+            ("CAST(`2007-02T` AS STRING)", "\"2007-02T\""),
+            ("`2010-01-01T01:00+01:00` = `2010T`", "true"),
+            ("'2010-01-02' > `2010T`", "true"),
+            ("`2010T` + 1", "InvalidDataType"),
         ];
         for (expression, expected) in cases {
             assert_eq!(eval(expression), expected, "{expression}");

@@ -50,6 +50,7 @@ pub enum JsonShape {
 pub enum Compression {
     None,
     Gzip,
+    Bzip2,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

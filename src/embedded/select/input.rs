@@ -1,6 +1,4 @@
-//! From the bytes of an object to records: decompressed, and cut up in bounded memory.
-
-use std::io::Write;
+//! From plain bytes to records: cut up in bounded memory.
 
 use super::Fault;
 use super::format::{CsvInput, JsonShape};
@@ -13,53 +11,6 @@ const COLUMNS_MAX: usize = 10_000;
 
 fn too_large(bytes: usize) -> Fault {
     Fault::new("OverMaxRecordSize", format!("A record is larger than {bytes} bytes"))
-}
-
-/// Compressed bytes in, plain bytes out; in small steps, for a few bytes may become very many.
-pub enum Inflater {
-    Plain,
-    Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>),
-}
-
-/// A kilobyte of gzip becomes a megabyte at most.
-const STEP_BYTES: usize = 1024;
-
-impl Inflater {
-    pub fn gzip() -> Self {
-        Self::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Vec::new())))
-    }
-
-    /// Gives the plain bytes to `each`, piece by piece, until it says that it needs no more.
-    pub fn push(
-        &mut self,
-        bytes: &[u8],
-        each: &mut dyn FnMut(&[u8]) -> Result<bool, Fault>,
-    ) -> Result<bool, Fault> {
-        let Self::Gzip(decoder) = self else { return each(bytes) };
-        for step in bytes.chunks(STEP_BYTES) {
-            decoder.write_all(step).map_err(|error| truncated(&error))?;
-            let plain = std::mem::take(decoder.get_mut());
-            if !plain.is_empty() && !each(&plain)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    pub fn finish(self, each: &mut dyn FnMut(&[u8]) -> Result<bool, Fault>) -> Result<(), Fault> {
-        let Self::Gzip(decoder) = self else { return Ok(()) };
-        let plain = decoder.finish().map_err(|error| truncated(&error))?;
-        each(&plain).map(drop)
-    }
-}
-
-fn truncated(error: &std::io::Error) -> Fault {
-    match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => {
-            Fault::new("TruncatedInput", "The compressed object ends too early")
-        }
-        _ => Fault::new("InvalidCompressionFormat", format!("The object is no GZIP: {error}")),
-    }
 }
 
 /// One record, for as long as the next one is not read.
@@ -407,27 +358,5 @@ mod tests {
         assert_eq!(columns.unwrap_err().code, "OverMaxColumn");
         let latin = records(Cutter::csv(&CsvInput::default()), b"a,\xfc\n", 100);
         assert_eq!(latin.unwrap_err().code, "InvalidTextEncoding");
-    }
-
-    #[test]
-    fn gzip_comes_out_plain() {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        let plain = b"0123456789".repeat(100_000);
-        encoder.write_all(&plain).unwrap();
-        let packed = encoder.finish().unwrap();
-        let inflate = |packed: &[u8]| {
-            let (mut inflater, mut seen) = (Inflater::gzip(), Vec::new());
-            let mut each = |bytes: &[u8]| {
-                seen.extend_from_slice(bytes);
-                Ok(true)
-            };
-            inflater.push(packed, &mut each)?;
-            inflater.finish(&mut each)?;
-            Ok::<_, Fault>(seen)
-        };
-        assert_eq!(inflate(&packed).unwrap(), plain);
-        assert_eq!(inflate(&[packed.clone(), packed.clone()].concat()).unwrap(), plain.repeat(2));
-        assert_eq!(inflate(b"no gzip at all").unwrap_err().code, "InvalidCompressionFormat");
-        assert_eq!(inflate(&packed[..packed.len() / 2]).unwrap_err().code, "TruncatedInput");
     }
 }

@@ -9,6 +9,8 @@ pub enum Token {
     /// A name in double quotes: its case counts.
     Quoted(String),
     Text(String),
+    /// Between backquotes: a moment.
+    Ion(String),
     Integer(i64),
     Float(f64),
     Symbol(&'static str),
@@ -37,9 +39,13 @@ fn token(rest: &str) -> Result<(Token, &str), Fault> {
         let (text, behind) = quoted(rest, '\'')?;
         return Ok((Token::Text(text), behind));
     }
-    if first == '"' || first == '`' {
+    if first == '"' {
         let (text, behind) = quoted(rest, first)?;
         return Ok((Token::Quoted(text), behind));
+    }
+    if first == '`' {
+        let (text, behind) = quoted(rest, first)?;
+        return Ok((Token::Ion(text), behind));
     }
     let digit_behind = || rest[1..].starts_with(|c: char| c.is_ascii_digit());
     if first.is_ascii_digit() || first == '.' && digit_behind() {

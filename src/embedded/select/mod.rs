@@ -1,6 +1,6 @@
 //! S3 Select: SQL over one object, CSV or JSON in and out, in one pass and in bounded memory.
 //!
-//! Bytes are decompressed and cut into records (`input`), a record is one row or, where FROM points below it,
+//! Bytes are decompressed (`inflate`) and cut into records (`input`), a record is one row or, where FROM points below it,
 //! several (`row`); the tree of the expression (`lexer`, `parser`, `syntax`) is evaluated over each (`eval`,
 //! `aggregate`) and what it gives is written (`format`). Knows no HTTP: [`Selection`] turns bytes into bytes.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-select-sql-reference.html>
@@ -8,20 +8,25 @@
 mod aggregate;
 mod eval;
 pub mod format;
+mod inflate;
 mod input;
 mod lexer;
 mod parser;
+mod pattern;
 pub mod range;
 mod row;
 mod syntax;
+mod timestamp;
 mod value;
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use self::aggregate::Tally;
 use self::eval::Scope;
 use self::format::{Compression, HeaderUse, Input, Output};
-use self::input::{Cutter, Inflater, RECORD_BYTES_MAX, Record};
+use self::inflate::Inflater;
+use self::input::{Cutter, RECORD_BYTES_MAX, Record};
 use self::row::{Header, Row, rows_of};
 use self::syntax::{Projection, Query};
 use self::value::{Value, write_tuple};
@@ -49,13 +54,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// `now` is what UTCNOW() says.
     pub fn new(
         expression: &str,
+        now: SystemTime,
         input: Input,
         compression: Compression,
         output: Output,
     ) -> Result<Self, Fault> {
-        let query = parser::parse(expression)?;
+        let query = parser::parse(expression, now)?;
         if matches!(input, Input::Csv(_)) && !query.from.is_empty() {
             return Err(Fault::new("EvaluatorBindingDoesNotExist", "A CSV has nothing below S3Object"));
         }
@@ -76,10 +83,7 @@ impl Selection {
             Input::Csv(csv) => Cutter::csv(csv),
             Input::Json(shape) => Cutter::json(*shape),
         };
-        let inflater = match plan.compression {
-            Compression::None => Inflater::Plain,
-            Compression::Gzip => Inflater::gzip(),
-        };
+        let inflater = Inflater::new(plan.compression);
         let header = match &plan.input {
             Input::Csv(csv) => csv.header,
             Input::Json(_) => HeaderUse::None,
@@ -277,7 +281,7 @@ mod tests {
         bytes: &[u8],
         piece: usize,
     ) -> Result<String, Fault> {
-        let plan = Plan::new(expression, input, Compression::None, output)?;
+        let plan = Plan::new(expression, SystemTime::UNIX_EPOCH, input, Compression::None, output)?;
         let mut selection = Selection::new(plan);
         for piece in bytes.chunks(piece) {
             if !selection.push(piece)? {
@@ -361,7 +365,13 @@ mod tests {
     #[test]
     fn a_header_may_come_from_elsewhere() {
         let input = Input::Csv(CsvInput { header: HeaderUse::Use, ..CsvInput::default() });
-        let plan = Plan::new("SELECT age FROM S3Object", input, Compression::None, Output::Json("\n".into()));
+        let plan = Plan::new(
+            "SELECT age FROM S3Object",
+            SystemTime::UNIX_EPOCH,
+            input,
+            Compression::None,
+            Output::Json("\n".into()),
+        );
         let mut selection = Selection::new(plan.unwrap()).with_header(b"name,age,city\nAnn").unwrap();
         selection.push(b"Cid,45,Oslo").unwrap();
         selection.finish().unwrap();

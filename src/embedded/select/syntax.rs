@@ -1,5 +1,6 @@
 //! What an expression means, as a tree.
 
+use super::timestamp::Part;
 use super::value::{Type, Value};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +95,11 @@ pub enum Function {
     Trim(Side),
     Coalesce,
     NullIf,
+    DateAdd(Part),
+    DateDiff(Part),
+    Extract(Part),
+    ToString,
+    ToTimestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

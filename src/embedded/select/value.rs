@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Fault;
+use super::timestamp::Timestamp;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -16,6 +17,7 @@ pub enum Value {
     Integer(i64),
     Float(f64),
     Text(String),
+    Timestamp(Timestamp),
     List(Vec<Value>),
     Tuple(Vec<(String, Value)>),
 }
@@ -27,6 +29,7 @@ pub enum Type {
     Float,
     Text,
     Bool,
+    Timestamp,
 }
 
 impl Type {
@@ -36,6 +39,7 @@ impl Type {
             "FLOAT" | "DECIMAL" | "NUMERIC" | "REAL" | "DOUBLE" => Self::Float,
             "STRING" | "CHAR" | "VARCHAR" => Self::Text,
             "BOOL" | "BOOLEAN" => Self::Bool,
+            "TIMESTAMP" => Self::Timestamp,
             _ => return None,
         })
     }
@@ -54,6 +58,7 @@ impl Value {
             Self::Integer(_) => "INT",
             Self::Float(_) => "FLOAT",
             Self::Text(_) => "STRING",
+            Self::Timestamp(_) => "TIMESTAMP",
             Self::List(_) => "LIST",
             Self::Tuple(_) => "STRUCT",
         }
@@ -80,14 +85,24 @@ impl Value {
         }
     }
 
+    /// As a moment, if it is one or is written like one.
+    pub fn moment(&self) -> Option<Timestamp> {
+        match self {
+            Self::Timestamp(moment) => Some(*moment),
+            Self::Text(text) => Timestamp::parse(text.trim()),
+            _ => None,
+        }
+    }
+
     /// How two values compare; `None` where they do not, and where one is absent. A number and a text compare as
-    /// numbers if the text is one.
+    /// numbers if the text is one, and so do moments.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Text(one), Self::Text(other)) => Some(one.cmp(other)),
             (Self::Bool(one), Self::Bool(other)) => Some(one.cmp(other)),
             (Self::Bool(one), Self::Text(text)) => text.parse().ok().map(|other| one.cmp(&other)),
-            (Self::Text(_), Self::Bool(_)) => other.compare(self).map(Ordering::reverse),
+            (Self::Timestamp(one), _) => one.partial_cmp(&other.moment()?),
+            (Self::Text(_), Self::Bool(_) | Self::Timestamp(_)) => other.compare(self).map(Ordering::reverse),
             (Self::List(_), Self::List(_)) | (Self::Tuple(_), Self::Tuple(_)) => {
                 (self == other).then_some(Ordering::Equal)
             }
@@ -136,6 +151,7 @@ impl Value {
             (Type::Bool, Self::Text(text)) if text.eq_ignore_ascii_case("true") => Some(Self::Bool(true)),
             (Type::Bool, Self::Text(text)) if text.eq_ignore_ascii_case("false") => Some(Self::Bool(false)),
             (Type::Bool, Self::Integer(number)) => Some(Self::Bool(*number != 0)),
+            (Type::Timestamp, _) => self.moment().map(Self::Timestamp),
             (Type::Bool, _) => None,
         };
         cast.ok_or_else(|| {
@@ -149,6 +165,7 @@ impl Value {
         match self {
             Self::Missing | Self::Null => String::new(),
             Self::Text(text) => text.clone(),
+            Self::Timestamp(moment) => moment.to_string(),
             other => other.to_json(),
         }
     }
@@ -167,6 +184,7 @@ impl Value {
             Self::Float(float) if float.is_finite() => json.push_str(&float.to_string()),
             Self::Float(_) => json.push_str("null"),
             Self::Text(text) => write_text(text, json),
+            Self::Timestamp(moment) => write_text(&moment.to_string(), json),
             Self::List(list) => {
                 json.push('[');
                 for (at, value) in list.iter().enumerate() {

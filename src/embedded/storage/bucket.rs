@@ -346,7 +346,7 @@ impl Bucket {
         key: &str,
         id: Option<&VersionId>,
         edit: impl FnOnce(&mut Object) -> Result<(), Refusal>,
-    ) -> Result<VersionId, Refusal> {
+    ) -> Result<Arc<Version>, Refusal> {
         let serial = self.find(key, id)?.serial;
         let versions = self.keys.get_mut(key).into_iter().flatten();
         let version = versions.into_iter().find(|version| version.serial == serial);
@@ -354,9 +354,9 @@ impl Bucket {
         let mut changed = Version::clone(version);
         changed.object.as_mut().map_or(Ok(()), edit)?;
         *version = Arc::new(changed);
-        let (id, version) = (version.id.clone(), version.clone());
+        let version = version.clone();
         scope.put_version(key, &version);
-        Ok(id)
+        Ok(version)
     }
 
     pub fn needs_lock(&self) -> Result<(), Refusal> {
@@ -394,7 +394,7 @@ impl Bucket {
         retention: Option<Retention>,
         bypass: Bypass,
         now: SystemTime,
-    ) -> Result<VersionId, Refusal> {
+    ) -> Result<Arc<Version>, Refusal> {
         self.needs_lock()?;
         self.edit(scope, key, id, |object| {
             object.lock.may_retain(retention, bypass, now)?;

@@ -18,6 +18,17 @@ pub struct Protection {
 }
 
 const DAYS_MAX: u32 = 365_243;
+
+/// The last day of the year 9999, beyond every date that can be asked for: no end that anybody has set yet.
+pub fn indefinite() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_798)
+}
+
+/// A second later: kept for ever.
+pub fn permanent() -> SystemTime {
+    indefinite() + Duration::from_secs(1)
+}
+
 pub const DAY: Duration = Duration::from_secs(86_400);
 
 impl Protection {
@@ -41,10 +52,21 @@ impl Protection {
 
     /// Of an object that is made now and says until when it is to be kept.
     pub fn asked(self, now: SystemTime, until: SystemTime) -> Result<Retention, Refusal> {
+        if until >= indefinite() {
+            return self.endless(until);
+        }
         let within = now + DAY * self.minimum_days <= until && until <= now + DAY * self.maximum_days;
         if !within {
             let message =
                 format!("The bucket keeps objects for {} to {} days", self.minimum_days, self.maximum_days);
+            return Err(Refusal::request(message));
+        }
+        Ok(Retention { mode: Mode::Compliance, until })
+    }
+
+    fn endless(self, until: SystemTime) -> Result<Retention, Refusal> {
+        if !self.permanent {
+            let message = "The bucket keeps nothing without end: EnablePermanentRetention is not set";
             return Err(Refusal::request(message));
         }
         Ok(Retention { mode: Mode::Compliance, until })
@@ -59,6 +81,9 @@ impl Protection {
     ) -> Result<Retention, Refusal> {
         if new < old {
             return Err(Refusal::request("A retention period can be extended only, not shortened"));
+        }
+        if new >= indefinite() {
+            return self.endless(new);
         }
         if new > created + DAY * self.maximum_days {
             let message = format!("The bucket keeps objects for {} days at most", self.maximum_days);
@@ -99,5 +124,20 @@ mod tests {
         assert!(protection.asked(at(5), at(8)).is_err());
         assert!(protection.extended(at(0), at(1), at(3)).is_err());
         assert!(protection.extended(at(0), at(2), at(1)).is_err());
+    }
+
+    #[test]
+    fn only_some_buckets_keep_without_end() {
+        let some = Protection { minimum_days: 0, default_days: 1, maximum_days: 2, permanent: false };
+        let now = SystemTime::UNIX_EPOCH;
+        for until in [indefinite(), permanent()] {
+            assert!(some.asked(now, until).is_err() && some.extended(now, now, until).is_err());
+            let permanent = Protection { permanent: true, ..some };
+            assert_eq!(permanent.asked(now, until).unwrap().until, until);
+            assert_eq!(permanent.extended(now, now + DAY, until).unwrap().until, until);
+        }
+        let forever = Protection { permanent: true, ..some };
+        assert!(forever.extended(now, permanent(), indefinite()).is_err(), "never shorter");
+        assert!(forever.extended(now, indefinite(), now + DAY).is_err(), "never shorter");
     }
 }

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, Method};
 
 use super::multipart::{checksum_algorithm, on_part};
 use super::{
-    LockHeaders, NewObject, Part, ReadConditions, WriteCondition, copy_source, on_object, own_version,
-    parse_etag, put, put_some, version,
+    LockHeaders, NewObject, Part, ReadConditions, WriteCondition, copy_source, expiration, on_object,
+    own_version, parse_etag, put, put_some, version,
 };
 use crate::base::ranges::ByteRange;
 use crate::s3::operation::{Replay, Reply, Request};
@@ -68,6 +68,8 @@ pub struct Copied {
     pub source_version: Option<VersionId>,
     /// As in [`super::ObjectHeaders::checksums`].
     pub checksums: BTreeMap<String, String>,
+    /// When a lifecycle rule removes it, as it was sent.
+    pub expiration: Option<String>,
 }
 
 /// S3 API: [UploadPartCopy](https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
@@ -157,6 +159,7 @@ fn decode_copied(reply: &Reply, root: &str) -> Result<Copied> {
     let mut copied = Copied {
         version: own_version(&reply.headers),
         source_version: version(&reply.headers, &SOURCE_VERSION),
+        expiration: expiration(&reply.headers),
         ..Copied::default()
     };
     Reader::open(reply.document()?, root)?.children(|name, xml| {

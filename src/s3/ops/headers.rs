@@ -371,7 +371,7 @@ impl ObjectHeaders {
             tag_count: number(headers, "x-amz-tagging-count"),
             parts_count: number(headers, "x-amz-mp-parts-count"),
             restore: text(headers, &HeaderName::from_static("x-amz-restore")),
-            expiration: text(headers, &HeaderName::from_static("x-amz-expiration")),
+            expiration: expiration(headers),
             replication_status: text(headers, &HeaderName::from_static("x-amz-replication-status")),
             sse: text(headers, &SSE),
             sse_kms_key_id: text(headers, &SSE_KMS_KEY),
@@ -441,6 +441,11 @@ pub(super) fn checksums(headers: &HeaderMap) -> BTreeMap<String, String> {
         .filter(|(algorithm, _)| !about.contains(algorithm))
         .map(|(algorithm, value)| (algorithm.to_owned(), decoded(value).into_owned()))
         .collect()
+}
+
+/// When a lifecycle rule removes the object: `expiry-date="…", rule-id="…"`.
+pub(super) fn expiration(headers: &HeaderMap) -> Option<String> {
+    text(headers, &HeaderName::from_static("x-amz-expiration"))
 }
 
 /// `None` for an empty one.

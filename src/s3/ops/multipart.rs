@@ -6,8 +6,8 @@ use http::Method;
 
 use super::list::{Decoder, check_names};
 use super::{
-    NewObject, Owner, Stored, WriteCondition, checksums, on_bucket, on_object, own_version, parse_etag,
-    required_etag,
+    NewObject, Owner, Stored, WriteCondition, checksums, expiration, on_bucket, on_object, own_version,
+    parse_etag, required_etag,
 };
 use crate::s3::operation::{Payload, Replay, Reply, Request};
 use crate::s3::xml::{Reader, Writer};
@@ -272,7 +272,8 @@ impl Operation for CompleteMultipartUpload {
     }
 
     fn decode(&self, reply: Reply) -> Result<Stored> {
-        let mut stored = Stored { version: own_version(&reply.headers), ..Stored::default() };
+        let (version, expiration) = (own_version(&reply.headers), expiration(&reply.headers));
+        let mut stored = Stored { version, expiration, ..Stored::default() };
         Reader::open(reply.document()?, "CompleteMultipartUploadResult")?.children(|name, xml| {
             match checksum_algorithm(name) {
                 _ if name == "ETag" => stored.etag = parse_etag(&xml.text()?),

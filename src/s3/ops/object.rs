@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::{
     ContentHeaders, ContentRange, LockHeaders, Metadata, ObjectHeaders, ReadConditions, Tags, WriteCondition,
-    checksums, content_length, content_range, etag, flag, on_bucket, on_object, on_version, own_version, put,
-    put_bypass_governance, put_some,
+    checksums, content_length, content_range, etag, expiration, flag, on_bucket, on_object, on_version,
+    own_version, put, put_bypass_governance, put_some,
 };
 use crate::base::ranges::ByteRange;
 use crate::base::timestamp::parse_http_date;
@@ -116,6 +116,8 @@ pub struct Stored {
     pub checksums: std::collections::BTreeMap<String, String>,
     /// The URL of the object, as a completed upload says it.
     pub location: Option<String>,
+    /// When a lifecycle rule removes it, as it was sent.
+    pub expiration: Option<String>,
 }
 
 /// S3 API: [DeleteObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html).
@@ -344,7 +346,14 @@ impl Stored {
     pub(super) fn decode(headers: &HeaderMap) -> Self {
         let date = headers.get(http::header::DATE).and_then(|date| parse_http_date(date.to_str().ok()?));
         let (version, checksums) = (own_version(headers), checksums(headers));
-        Self { etag: etag(headers), version, date, checksums, location: None }
+        Self {
+            etag: etag(headers),
+            version,
+            date,
+            checksums,
+            location: None,
+            expiration: expiration(headers),
+        }
     }
 }
 

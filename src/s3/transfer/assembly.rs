@@ -115,6 +115,7 @@ impl<'a> Assembly<'a> {
                 version: object.version,
                 date: object.last_modified,
                 checksums: object.checksums,
+                expiration: object.expiration,
                 location: None,
             })),
             _ => Err(lost),

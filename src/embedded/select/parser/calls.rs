@@ -3,7 +3,8 @@
 use super::super::Fault;
 use super::super::lexer::Token;
 use super::super::syntax::{Aggregate, AggregateKind, Expr, Function, Side};
-use super::super::value::Type;
+use super::super::timestamp::{Part, Timestamp};
+use super::super::value::{Type, Value};
 use super::cursor::Parser;
 
 impl Parser {
@@ -32,6 +33,13 @@ impl Parser {
             "CAST" => return self.cast(),
             "TRIM" => return self.trim(),
             "SUBSTRING" => return self.substring(),
+            "DATE_ADD" => return self.of_part(Function::DateAdd, 2),
+            "DATE_DIFF" => return self.of_part(Function::DateDiff, 2),
+            "EXTRACT" => return self.extract(),
+            "UTCNOW" => {
+                self.close()?;
+                return Ok(Expr::Literal(Value::Timestamp(Timestamp::of(self.now))));
+            }
             _ => {}
         }
         if let Some(kind) = aggregate(&upper) {
@@ -43,6 +51,8 @@ impl Parser {
             "CHAR_LENGTH" | "CHARACTER_LENGTH" => (Function::CharLength, 1..=1),
             "COALESCE" => (Function::Coalesce, 1..=usize::MAX),
             "NULLIF" => (Function::NullIf, 2..=2),
+            "TO_STRING" => (Function::ToString, 2..=2),
+            "TO_TIMESTAMP" => (Function::ToTimestamp, 1..=1),
             _ => return Err(Fault::new("UnsupportedFunction", format!("There is no function {name}"))),
         };
         let list = self.list(")")?;
@@ -51,6 +61,41 @@ impl Parser {
             return Err(Fault::new("EvaluatorInvalidArguments", message));
         }
         Ok(Expr::Call(function, list))
+    }
+
+    fn part(&mut self, of_offset: bool) -> Result<Part, Fault> {
+        let part = match self.next() {
+            Token::Word(word) => Part::parse(&word),
+            _ => None,
+        };
+        part.filter(|part| of_offset || !part.is_of_offset()).ok_or_else(|| {
+            self.at -= 1;
+            self.expected("ParseExpectedDatePart", "a part: YEAR, MONTH, DAY, HOUR, MINUTE or SECOND")
+        })
+    }
+
+    /// `DATE_ADD(part, quantity, timestamp)`, `DATE_DIFF(part, timestamp, timestamp)`
+    fn of_part(&mut self, function: fn(Part) -> Function, arguments: usize) -> Result<Expr, Fault> {
+        let part = self.part(false)?;
+        if !self.take(",") {
+            return Err(self.expected("ParseExpectedArgumentDelimiter", ","));
+        }
+        let list = self.list(")")?;
+        if list.len() != arguments {
+            let message =
+                format!("behind its part, the function takes {arguments} arguments, not {}", list.len());
+            return Err(Fault::new("EvaluatorInvalidArguments", message));
+        }
+        Ok(Expr::Call(function(part), list))
+    }
+
+    /// `EXTRACT(part FROM timestamp)`
+    fn extract(&mut self) -> Result<Expr, Fault> {
+        let part = self.part(true)?;
+        self.need_word("FROM")?;
+        let moment = self.expression(0)?;
+        self.close()?;
+        Ok(Expr::Call(Function::Extract(part), vec![moment]))
     }
 
     fn cast(&mut self) -> Result<Expr, Fault> {
@@ -62,7 +107,7 @@ impl Parser {
         };
         let kind = kind.ok_or_else(|| {
             self.at -= 1;
-            self.expected("ParseExpectedTypeName", "a type: INT, FLOAT, DECIMAL, STRING or BOOL")
+            self.expected("ParseExpectedTypeName", "a type: INT, FLOAT, DECIMAL, STRING, BOOL or TIMESTAMP")
         })?;
         // DECIMAL(10, 2): the parameters change nothing here.
         if self.take("(") {

@@ -1,5 +1,7 @@
 //! Where the parser stands among the words.
 
+use std::time::SystemTime;
+
 use super::super::Fault;
 use super::super::lexer::Token;
 use super::super::syntax::Aggregate;
@@ -14,6 +16,8 @@ pub struct Parser {
     pub(super) aggregates: Vec<Aggregate>,
     /// Inside the argument of an aggregate.
     pub(super) nested: bool,
+    /// What UTCNOW() says.
+    pub(super) now: SystemTime,
 }
 
 /// Words that name no column.
@@ -30,6 +34,7 @@ pub fn describe(token: &Token) -> String {
     match token {
         Token::Word(word) | Token::Quoted(word) => word.clone(),
         Token::Text(text) => format!("'{text}'"),
+        Token::Ion(text) => format!("`{text}`"),
         Token::Integer(number) => number.to_string(),
         Token::Float(number) => number.to_string(),
         Token::Symbol(symbol) => (*symbol).to_owned(),

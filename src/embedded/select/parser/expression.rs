@@ -3,6 +3,7 @@
 use super::super::Fault;
 use super::super::lexer::Token;
 use super::super::syntax::{Expr, Operator, Step};
+use super::super::timestamp::Timestamp;
 use super::super::value::Value;
 use super::cursor::{Parser, is_reserved};
 
@@ -130,6 +131,14 @@ impl Parser {
                 Ok(Expr::Not(Box::new(self.expression(3)?)))
             }
             Token::Text(text) => self.literal(Value::Text(text)),
+            Token::Ion(text) => match Timestamp::parse(&text) {
+                Some(moment) => self.literal(Value::Timestamp(moment)),
+                None => {
+                    let message =
+                        format!("`{text}` is no timestamp, and nothing else stands between backquotes");
+                    Err(Fault::new("IonInvalidLiteral", message))
+                }
+            },
             Token::Integer(number) => self.literal(Value::Integer(number)),
             Token::Float(number) => self.literal(Value::Float(number)),
             Token::Quoted(name) => {

@@ -7,6 +7,8 @@ mod cursor;
 mod expression;
 mod names;
 
+use std::time::SystemTime;
+
 use self::cursor::{Parser, describe, is_reserved};
 use self::names::{Names, has_path, own_name};
 use super::Fault;
@@ -15,13 +17,20 @@ use super::syntax::{Aggregate, Column, Expr, Projection, Query, Step};
 
 const EXPRESSION_BYTES_MAX: usize = 256 << 10;
 
-pub fn parse(expression: &str) -> Result<Query, Fault> {
+/// `now` is what UTCNOW() says.
+pub fn parse(expression: &str, now: SystemTime) -> Result<Query, Fault> {
     if expression.len() > EXPRESSION_BYTES_MAX {
         let message = format!("The SQL expression is longer than {EXPRESSION_BYTES_MAX} bytes");
         return Err(Fault::new("ExpressionTooLong", message));
     }
-    let mut parser =
-        Parser { tokens: tokens(expression)?, at: 0, operators: 0, aggregates: Vec::new(), nested: false };
+    let mut parser = Parser {
+        tokens: tokens(expression)?,
+        at: 0,
+        operators: 0,
+        aggregates: Vec::new(),
+        nested: false,
+        now,
+    };
     parser.query()
 }
 
@@ -195,12 +204,16 @@ impl Parser {
 mod tests {
     use super::*;
 
+    fn query(expression: &str) -> Result<Query, Fault> {
+        parse(expression, SystemTime::UNIX_EPOCH)
+    }
+
     fn code(expression: &str) -> &'static str {
-        parse(expression).map_or_else(|fault| fault.code, |_| "OK")
+        query(expression).map_or_else(|fault| fault.code, |_| "OK")
     }
 
     fn condition(expression: &str) -> String {
-        let query = parse(&format!("SELECT * FROM S3Object WHERE {expression}")).unwrap();
+        let query = query(&format!("SELECT * FROM S3Object WHERE {expression}")).unwrap();
         shown(&query.condition.unwrap())
     }
 
@@ -235,7 +248,7 @@ mod tests {
 
     #[test]
     fn rows_may_have_a_name() {
-        let path = |expression: &str| match parse(expression).unwrap().projection {
+        let path = |expression: &str| match query(expression).unwrap().projection {
             Projection::Columns(columns) => format!("{:?}", columns[0].expression),
             Projection::All => "all".to_owned(),
         };
@@ -244,7 +257,7 @@ mod tests {
         assert_eq!(path("select s3object.a.b from s3object s"), bare);
         assert_eq!(path("SELECT s.* FROM S3Object s"), "all");
         assert_eq!(path("SELECT * FROM S3Object[*] LIMIT 3"), "all");
-        let nested = parse("SELECT x.id FROM S3Object[*].items[*] x").unwrap();
+        let nested = query("SELECT x.id FROM S3Object[*].items[*] x").unwrap();
         assert_eq!(nested.from, [Step::Name { name: "items".into(), exact: false }, Step::Each]);
     }
 
