@@ -119,7 +119,7 @@ impl Front {
             },
         };
         let answer = self.service.call(Request::from_parts(parts, body)).await.map_err(StdError::from)?;
-        Ok(finish(answer))
+        Ok(finish(story.target.operation, answer))
     }
 }
 

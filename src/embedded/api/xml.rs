@@ -24,6 +24,24 @@ fn escape(text: &str) -> String {
     escaped
 }
 
+/// A document of `s3s`, which writes control characters as they are: a parser would take a carriage return for the
+/// end of a line. `None` where there is nothing to change.
+pub fn with_references(document: &[u8]) -> Option<String> {
+    let is_raw = |c: char| c < ' ' && c != '\n' && c != '\t';
+    let text = std::str::from_utf8(document).ok()?;
+    if !text.starts_with("<?xml") || !text.contains(is_raw) {
+        return None;
+    }
+    let mut written = String::with_capacity(text.len() + 16);
+    for piece in text.split_inclusive(is_raw) {
+        match piece.chars().next_back().filter(|c| is_raw(*c)) {
+            Some(c) => written.push_str(&format!("{}&#x{:x};", piece.trim_end_matches(is_raw), c as u32)),
+            None => written.push_str(piece),
+        }
+    }
+    Some(written)
+}
+
 /// A document in the making: its root is open until [`Xml::end`].
 pub struct Xml {
     text: String,
@@ -123,6 +141,15 @@ mod tests {
     #[test]
     fn text_is_escaped_down_to_control_characters() {
         assert_eq!(escape("<a&\"b\">\u{1}\n"), "&lt;a&amp;&quot;b&quot;&gt;&#x1;&#xa;");
+    }
+
+    #[test]
+    fn control_characters_of_a_foreign_document_become_references() {
+        let raw = "<?xml version=\"1.0\"?>\n<Key>a\r\r\u{1}b\tc\n</Key>";
+        let expected = "<?xml version=\"1.0\"?>\n<Key>a&#xd;&#xd;&#x1;b\tc\n</Key>";
+        assert_eq!(with_references(raw.as_bytes()).as_deref(), Some(expected));
+        assert_eq!(with_references(expected.as_bytes()), None);
+        assert_eq!(with_references(b"{\"a\": \"\r\"}"), None, "only XML");
     }
 
     #[test]
