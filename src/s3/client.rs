@@ -15,7 +15,7 @@ use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint, Purpose};
 use super::envelope;
 use super::exchange::{Call, Exchange};
 use super::heed::{self, Care, Question};
-use super::operation::Request;
+use super::operation::{Request, RequestChecksum};
 use super::ops::{CustomerKeys, HeadBucket, lambda};
 use super::pace::Pace;
 use super::post::{PostForm, PostPolicy};
@@ -27,6 +27,7 @@ use super::skew::Skew;
 use super::transport::http::HttpTransport;
 use super::transport::{Transport, Watch};
 use super::{Config, Deadlines, Error, ErrorKind, Limits, Operation, names};
+use crate::base::checksum::Algorithm;
 use crate::base::tasks::Stop;
 
 /// Cheap to clone; all clones share the connection pool, credentials, learnt regions, skew and rate.
@@ -37,6 +38,7 @@ pub struct Client {
     watch: Option<Watch>,
     stop: Option<Stop>,
     customer: CustomerKeys,
+    checksum: Option<Algorithm>,
 }
 
 pub(super) struct Shared {
@@ -113,6 +115,7 @@ impl Client {
             watch: None,
             stop: None,
             customer: CustomerKeys::default(),
+            checksum: None,
         })
     }
 
@@ -195,6 +198,17 @@ impl Client {
     /// The same client, whose reads and writes of objects carry a customer's own keys (SSE-C). Only over TLS.
     pub fn with_customer_keys(&self, customer: CustomerKeys) -> Self {
         Self { customer, ..self.clone() }
+    }
+
+    /// The same client, whose writes of objects (PutObject, uploads in parts, copies) go with a checksum of this
+    /// algorithm, which the store checks and keeps, instead of the usual one. A store that does not know it refuses.
+    pub fn with_checksum(&self, algorithm: Option<Algorithm>) -> Self {
+        Self { checksum: algorithm, ..self.clone() }
+    }
+
+    /// What [`Client::with_checksum`] was given.
+    pub fn checksum(&self) -> Option<Algorithm> {
+        self.checksum
     }
 
     /// The same client, whose own key of a customer is also that of what it copies from: an object that is made of
@@ -351,6 +365,12 @@ impl Client {
     fn encode<O: Operation>(&self, operation: &O) -> Result<Request, Error> {
         let mut request = operation.encode().map_err(|error| error.about(O::NAME, ""))?;
         self.customer.encode(O::NAME, &mut request.headers).map_err(|error| error.about(O::NAME, ""))?;
+        if let Some(algorithm) = self.checksum
+            && request.checksum == RequestChecksum::Usual
+            && WITH_CHECKSUM.contains(&O::NAME)
+        {
+            request.checksum = RequestChecksum::Computed(algorithm);
+        }
         self.shared.dialect.accommodate(&mut request);
         self.shared.name_service_instance(&mut request)?;
         let checked = match (&request.bucket, &request.key) {
@@ -365,6 +385,9 @@ impl Client {
         Ok(request)
     }
 }
+
+/// Operations that write the bytes of objects.
+const WITH_CHECKSUM: [&str; 4] = ["CopyObject", "CreateMultipartUpload", "PutObject", "UploadPart"];
 
 const BUCKET_OWNER: HeaderName = HeaderName::from_static("x-amz-expected-bucket-owner");
 const SOURCE_OWNER: HeaderName = HeaderName::from_static("x-amz-source-expected-bucket-owner");

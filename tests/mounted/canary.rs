@@ -2,13 +2,14 @@
 //! behind: logs at the finest level, messages, JSON, state, and what other users see of its processes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use holdfs::base::secret::Secret;
 use holdfs::embedded::faults::{Action, Rule, When};
-use holdfs::embedded::{KeyPair, Options};
+use holdfs::embedded::{KeyPair, Options, Tls};
 
 use super::harness::{Bucket, HOLDFS, Store, run_within};
 
@@ -195,6 +196,110 @@ fn se_01_no_command_shows_a_secret_however_it_was_given() {
         let url = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(url.contains("X-Amz-Signature=") && !url.contains(SECRET), "{way}: {url}");
         nest.assert_silent(way, &output.stderr);
+    }
+}
+
+/// 32 bytes that are text, so that they would be found as they are, too.
+const CUSTOMER_KEY: &str = "canaryKEYcanaryKEYcanaryKEY01234";
+
+fn assert_keyless(what: &str, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, CUSTOMER_KEY);
+    for secret in [CUSTOMER_KEY, encoded.trim_end_matches('=')] {
+        assert!(!text.contains(secret), "{what} shows the customer's key");
+    }
+}
+
+/// What other users see of a process.
+fn assert_keyless_process(pid: u32) {
+    for part in ["cmdline", "environ"] {
+        let seen = fs::read(format!("/proc/{pid}/{part}")).expect("it runs");
+        assert!(part == "environ" || !seen.is_empty());
+        assert_keyless(part, &seen);
+    }
+}
+
+#[test]
+fn se_01_no_command_shows_a_customers_key() {
+    let home = tempfile::tempdir().expect("a folder");
+    let certificate = home.path().join("ca.pem");
+    let tls = Tls::SelfSigned { write_to: Some(certificate.clone()) };
+    let name = "customer-key";
+    for options in [Options { tls, ..Options::default() }, Options::default()] {
+        let store = Store::embedded(options);
+        let faults = store.server.as_ref().expect("embedded").faults();
+        let key = home.path().join("key").display().to_string();
+        fs::write(&key, CUSTOMER_KEY).expect("written");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("mine alone");
+        let file = home.path().join("file").display().to_string();
+        fs::write(&file, "content").expect("written");
+        let command = |arguments: &[&str]| {
+            let mut command = store.command();
+            command.env("AWS_CA_BUNDLE", &certificate).env("HOLDFS_LOG", "trace").env("RUST_LOG", "trace");
+            command.args(arguments);
+            command
+        };
+        let (made, _) =
+            run_within(&mut command(&["bucket", "create", name, "--json"]), Duration::from_secs(20));
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let (object, copy) = (format!("{name}/key"), format!("{name}/copy"));
+        let own = ["--sse-c-key-file", key.as_str()];
+        let commands: [&[&str]; 9] = [
+            &["object", "put", &file, &object],
+            &["object", "get", &object, "-"],
+            &["object", "cat", &object],
+            &["object", "stat", "--json", &object],
+            &["object", "attributes", &object],
+            &["object", "append", &file, &object],
+            &["object", "compose", &copy, &object, "--sse-c-copy-source-key-file", &key],
+            &["object", "cp", &object, &copy, "--sse-c-copy-source-key-file", &key],
+            &["object", "select", &object, "select * from s3object"],
+        ];
+        for arguments in commands {
+            let (output, _) = run_within(command(arguments).args(own), Duration::from_secs(20));
+            assert_keyless(&format!("{arguments:?}"), &output.stdout);
+            assert_keyless(&format!("{arguments:?}"), &output.stderr);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!said.contains("chmod"), "a key that is mine alone is no fault: {said}");
+        }
+        // While it runs, seen by others.
+        faults.add(Rule::new(Action::Delay { milliseconds: 60_000 }));
+        let mut running = command(&["object", "put", &file, &object]).args(own).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(300));
+        assert_keyless_process(running.id());
+        running.kill().expect("killed");
+        running.wait().expect("its status");
+    }
+}
+
+#[test]
+fn se_13_keys_that_others_can_read_are_told_and_commands_are_run_without_a_shell() {
+    let nest = Nest::new();
+    let bucket = Bucket::new(&nest.store);
+    let home = tempfile::tempdir().expect("a folder");
+    let _ = ways(&nest, home.path());
+    // A shell would make the files.
+    let marks = ["one", "two", "three"].map(|name| home.path().join(name));
+    let [one, two, three] = marks.each_ref().map(|mark| mark.display());
+    let line = format!(
+        "[profile shell]\ncredential_process = cat {} $(touch {one}) ; touch {two} | touch {three}\n",
+        home.path().join("keys.json").display()
+    );
+    fs::write(home.path().join(".aws/config"), line).expect("written");
+    let mut command = bare(&nest, home.path());
+    command.env("AWS_PROFILE", "shell").args(["object", "ls", &bucket.name]);
+    let (output, _) = run_within(&mut command, Duration::from_secs(20));
+    nest.assert_silent_output("credential_process", &output);
+    assert!(marks.iter().all(|mark| !mark.exists()), "a shell ran");
+    let key = home.path().join("key");
+    fs::write(&key, CUSTOMER_KEY).expect("written");
+    for (mode, told) in [(0o600, false), (0o640, true), (0o604, true)] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("set");
+        let mut command = nest.store.command();
+        command.args(["object", "stat", &format!("{}/k", bucket.name), "--sse-c-key-file"]).arg(&key);
+        let (output, _) = run_within(&mut command, Duration::from_secs(20));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.contains("chmod 600"), told, "{mode:o}: {said}");
     }
 }
 

@@ -10,7 +10,7 @@ use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::s3::ops::ListMultipartUploads;
 
 use super::holds_or_lacks;
-use super::typed::{Ran, holdfs, holdfs_with, json, lines, path};
+use super::typed::{Ran, holdfs, holdfs_with, json, lines, path, send, until};
 use crate::mounted::harness::{Bucket, Store, noise};
 
 fn start(store: &Store, arguments: &[&str]) -> Child {
@@ -21,12 +21,6 @@ fn start(store: &Store, arguments: &[&str]) -> Child {
 
 fn interrupt(child: &Child) {
     send(child, libc::SIGINT);
-}
-
-fn send(child: &Child, signal: i32) {
-    let pid = i32::try_from(child.id()).unwrap();
-    // SAFETY: takes plain numbers; the child has not been waited for, so its id is its own.
-    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
 /// What it did, once it has ended by itself in time.
@@ -40,15 +34,6 @@ fn end(mut child: Child, max: Duration) -> Ran {
         thread::sleep(Duration::from_millis(10));
     }
     child.wait_with_output().unwrap().into()
-}
-
-/// Waits until something is so.
-fn until(what: &str, so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !so() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn uploads(bucket: &Bucket<'_>) -> usize {

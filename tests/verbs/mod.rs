@@ -4,8 +4,10 @@
 
 mod checksums;
 mod commands;
+mod commands_checks;
 mod commands_many;
 mod commands_more;
+mod commands_resume;
 mod commands_tidy;
 mod composing;
 mod conditions;

@@ -1,7 +1,9 @@
 //! Commands of the program as people type them, and what they answer.
 
 use std::io::Write;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -58,4 +60,19 @@ pub fn lines(text: &str) -> Vec<Value> {
 
 pub fn path(bucket: &Bucket<'_>, key: &str) -> String {
     format!("s3://{}/{key}", bucket.name)
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn send(child: &Child, signal: i32) {
+    let pid = i32::try_from(child.id()).unwrap();
+    // SAFETY: takes plain numbers; the child has not been waited for, so its id is its own.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }

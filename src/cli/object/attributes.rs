@@ -9,9 +9,10 @@ use super::keys::OwnKey;
 use super::many::{ORDER, Which};
 use super::{Format, Target};
 use crate::base::timestamp;
-use crate::cli::{Failure, Outcome};
+use crate::cli::Outcome;
 use crate::s3::Client;
 use crate::s3::ops::{GetObjectAttributes, ObjectAttributes};
+use crate::s3::transfer;
 
 /// Show checksums, and the parts that an object was uploaded in; with --recursive, of all that begin so.
 #[derive(Args, Debug)]
@@ -26,30 +27,12 @@ pub struct AttributesArgs {
 pub(super) async fn run(client: &Client, args: &AttributesArgs, format: Format) -> Outcome {
     let keyed = &args.key.given_to(client)?;
     let show = async |target| {
-        let attributes = all(keyed, &target).await?;
+        let Target { bucket, key, version } = target;
+        let get = GetObjectAttributes { bucket, key, version, ..GetObjectAttributes::default() };
+        let attributes = transfer::attributes(keyed, get).await?;
         Ok(Said::new(described(&attributes), lines(&attributes)))
     };
     each::run(client, &args.which, format, Deed::SHOW, show).await
-}
-
-/// With the parts of all pages.
-async fn all(client: &Client, target: &Target) -> Outcome<ObjectAttributes> {
-    let Target { bucket, key, version } = target.clone();
-    let mut get = GetObjectAttributes { bucket, key, version, ..GetObjectAttributes::default() };
-    let mut attributes = client.send(&get).await?;
-    let mut next = attributes.parts.as_ref().and_then(|parts| parts.next_marker);
-    while let Some(marker) = next {
-        if get.part_number_marker.is_some_and(|before| before >= marker) {
-            return Err(Failure::refused("The list of parts goes in a circle."));
-        }
-        get.part_number_marker = Some(marker);
-        let page = client.send(&get).await?.parts.unwrap_or_default();
-        next = page.next_marker;
-        if let Some(parts) = &mut attributes.parts {
-            parts.parts.extend(page.parts);
-        }
-    }
-    Ok(attributes)
 }
 
 fn described(attributes: &ObjectAttributes) -> Value {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::across::{Across, Elsewhere};
 use super::batch::{Batch, Done, Report, Said, Verb};
+use super::checks::Checks;
 use super::describe::Description;
 use super::get::unmet;
 use super::keys::{Clients, CopyKeys};
@@ -69,9 +70,18 @@ struct To {
     #[command(flatten)]
     when: When,
     #[command(flatten)]
+    checks: Checks,
+    #[command(flatten)]
     keys: CopyKeys,
     #[command(flatten)]
     elsewhere: Elsewhere,
+}
+
+impl To {
+    fn clients(&self, client: &Client, there: Option<&Client>) -> Outcome<Clients> {
+        let clients = self.keys.given_to_both(client, there)?;
+        Ok(Clients { to: self.checks.given_to(&clients.to), ..clients })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,7 +100,7 @@ enum After {
 
 pub(super) async fn cp(client: &Client, options: &Options, args: &CpArgs, format: Format) -> Outcome {
     let (from, there) = (args.which.target()?, args.to.elsewhere.client(options)?);
-    let clients = args.to.keys.given_to_both(client, there.as_ref())?;
+    let clients = args.to.clients(client, there.as_ref())?;
     Copying { clients, many: &args.which.many, to: &args.to, after: After::Keep }.run(from, format).await
 }
 
@@ -100,7 +110,7 @@ pub(super) async fn mv(client: &Client, options: &Options, args: &MvArgs, format
         false => Target::object(&args.from, None)?,
     };
     let there = args.to.elsewhere.client(options)?;
-    let clients = args.to.keys.given_to_both(client, there.as_ref())?;
+    let clients = args.to.clients(client, there.as_ref())?;
     Copying { clients, many: &args.many, to: &args.to, after: After::Remove }.run(from, format).await
 }
 
@@ -133,7 +143,8 @@ impl Copying<'_> {
     }
 
     fn changes(&self) -> bool {
-        !self.to.description.is_empty() || self.to.metadata_directive == Directive::Replace
+        let To { description, checks, metadata_directive, .. } = self.to;
+        !description.is_empty() || !checks.is_empty() || *metadata_directive == Directive::Replace
     }
 
     fn check_apart(&self, from: &Target, to: &Target) -> Outcome {

@@ -1,5 +1,6 @@
 //! `holdfs object cat` and `get`: bytes to standard output, to a file, or to a directory of files.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 
@@ -20,7 +21,7 @@ use crate::base::ranges::ByteRange;
 use crate::cli::terminal::{self, Reader};
 use crate::cli::{Failure, Outcome};
 use crate::s3::ops::ObjectHeaders;
-use crate::s3::transfer::{self, PartialFile, Tuning};
+use crate::s3::transfer::{self, GrowingFile, Kept, PartialFile, Tuning};
 use crate::s3::{Client, ObjectRef, VersionId};
 
 /// Write the bytes of an object to standard output.
@@ -57,6 +58,10 @@ pub struct GetArgs {
     /// Give files the mode, the time and, as root, the owner that `holdfs mount`, s3fs or rclone have stored with them.
     #[arg(long)]
     preserve: bool,
+    /// Go on where a download of the same version that did not end has stopped, and leave what has arrived if this one
+    /// does not end either.
+    #[arg(long, conflicts_with = "range")]
+    resume: bool,
 }
 
 /// Which bytes, and on what conditions.
@@ -80,7 +85,7 @@ struct Found {
 
 impl Part {
     async fn find(&self, client: &Client, target: &Target) -> Outcome<Found> {
-        let headers = target.head_if(client, false, self.when.conditions()).await?;
+        let headers = target.head_if(client, true, self.when.conditions()).await?;
         let object = headers.clone().object_ref(&target.key)?;
         let range = match self.range {
             None => ByteRange::new(0, object.size),
@@ -133,8 +138,7 @@ pub(super) async fn get(client: &Client, args: &GetArgs, format: Format) -> Outc
     }
     let Found { object, headers, range } = args.part.find(client, &target).await?;
     let fetched = Fetched { client, bucket: &target.bucket, object: &object, range };
-    let preserved = args.preserve.then_some(&headers);
-    let work = async |tuning: &Tuning| fetched.to_file(tuning, &destination, preserved).await;
+    let work = async |tuning: &Tuning| fetched.to_file(tuning, &destination, Some(&headers), args).await;
     progress::shown(None, Some(range.len()), work).await?;
     fetched.said(&destination).write(format)
 }
@@ -195,12 +199,14 @@ impl Download<'_> {
         if self.args.no_clobber && destination.symlink_metadata().is_ok() {
             return Ok(Done::Skipped("the file exists".to_owned()));
         }
-        let headers = match self.args.preserve || !self.args.part.when.is_empty() {
+        // Small objects come with their checksum.
+        let asks = self.args.preserve || !self.args.part.when.is_empty() || object.size > tuning.part_bytes;
+        let headers = match asks {
             false => None,
             true => match self
                 .from
                 .with_key(&*object.key)
-                .head_if(self.client, false, self.args.part.when.conditions())
+                .head_if(self.client, true, self.args.part.when.conditions())
                 .await
             {
                 Err(failure) if unmet(&failure) => {
@@ -209,8 +215,7 @@ impl Download<'_> {
                 headers => Some(headers?),
             },
         };
-        let preserved = headers.as_ref().filter(|_| self.args.preserve);
-        fetched.to_file(tuning, &destination, preserved).await?;
+        fetched.to_file(tuning, &destination, headers.as_ref(), self.args).await?;
         Ok(Done::Did(fetched.said(&destination).moving(object.size)))
     }
 }
@@ -229,21 +234,40 @@ struct Fetched<'a> {
 }
 
 impl Fetched<'_> {
-    /// The file appears only when it is whole.
+    /// The file appears only when it is whole, and as the checksum says where the store keeps one.
     async fn to_file(
         &self,
         tuning: &Tuning,
         destination: &Path,
-        preserved: Option<&ObjectHeaders>,
+        headers: Option<&ObjectHeaders>,
+        args: &GetArgs,
     ) -> Outcome {
-        let partial = PartialFile::create(destination).map_err(|error| unwritable(destination, &error))?;
-        let sink = Shifted { file: partial.file(), by: self.range.start };
-        let work = transfer::download(self.client, tuning, self.bucket, self.object, self.range, &sink);
-        self.client.unless_stopped(work).await?;
-        if let Some(headers) = preserved {
-            posix::restore(partial.file(), headers, &self.object.key)?;
+        let Self { client, bucket, object, range } = *self;
+        let kept = headers.and_then(Kept::of).filter(|_| range.len() == object.size);
+        let unwritable = |error: std::io::Error| unwritable(destination, &error);
+        let restored = |file: &File| match headers.filter(|_| args.preserve) {
+            Some(headers) => posix::restore(file, headers, &object.key),
+            None => Ok(()),
+        };
+        if args.resume && object.size > tuning.part_bytes {
+            let growing = GrowingFile::open(client, bucket, object, destination).map_err(unwritable)?;
+            let work = growing.fill(client, tuning, bucket, object, kept.as_ref());
+            client.unless_stopped(work).await.map_err(stays)?;
+            restored(growing.file())?;
+            return growing.publish(destination).map_err(unwritable);
         }
-        partial.publish(destination).map_err(|error| unwritable(destination, &error))
+        let partial = PartialFile::create(destination).map_err(unwritable)?;
+        let file = partial.file();
+        let work = async {
+            let sink = Shifted { file, by: range.start };
+            match &kept {
+                Some(kept) => transfer::download_verified(client, tuning, bucket, object, kept, file).await,
+                None => transfer::download(client, tuning, bucket, object, range, &sink).await,
+            }
+        };
+        client.unless_stopped(work).await?;
+        restored(file)?;
+        partial.publish(destination).map_err(unwritable)
     }
 
     fn said(&self, file: &Path) -> Said {
@@ -259,9 +283,16 @@ impl Fetched<'_> {
     }
 }
 
+/// What is said of a download that another one may go on with.
+fn stays(error: crate::s3::Error) -> Failure {
+    let failure = Failure::from(error);
+    let message = format!("{} What has arrived stays: --resume goes on from there.", failure.message);
+    failure.said(message)
+}
+
 /// A file that begins with the first byte of a range.
 struct Shifted<'a> {
-    file: &'a std::fs::File,
+    file: &'a File,
     by: u64,
 }
 

@@ -1,13 +1,14 @@
 //! `--sse-c-key-file`: a customer's own key, which the store uses and forgets. It comes from a file: what is typed shows
 //! in lists of processes.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 
-use crate::cli::{Failure, Outcome};
+use crate::cli::{Failure, Outcome, terminal};
 use crate::s3::Client;
 use crate::s3::ops::{CustomerKey, CustomerKeys};
 
@@ -65,6 +66,9 @@ impl CopyKeys {
 fn read(file: &Path) -> Outcome<CustomerKey> {
     let content = std::fs::read(file)
         .map_err(|error| Failure::refused(format!("Cannot read {}: {error}.", file.display())))?;
+    if std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.mode() & 0o077 != 0) {
+        terminal::note(format_args!("Others on this machine can read {}: chmod 600 it.", file.display()));
+    }
     key_of(&content).ok_or_else(|| {
         let name = file.display();
         Failure::usage(format!("{name} holds no key: it must have 32 bytes, as they are or in base64."))

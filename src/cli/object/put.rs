@@ -7,9 +7,11 @@ use futures_util::stream;
 use serde_json::json;
 
 use super::batch::{Batch, Done, Report, Said, Verb};
+use super::checks::Checks;
 use super::describe::Description;
 use super::keys::OwnKey;
 use super::many::{Many, ORDER};
+use super::pack::{self, Load, Packing};
 use super::progress;
 use super::source::Source;
 use super::walk::{self, Links, Local};
@@ -49,12 +51,28 @@ pub struct PutArgs {
     /// Replace exactly the object that has this ETag.
     #[arg(long, value_name = "ETAG", conflicts_with_all = ["no_clobber", "recursive"])]
     if_match: Option<String>,
+    /// Go on where an upload of the same file that did not end has stopped, and leave what was sent if this one does not
+    /// end either: parts of the file that are at the store already are not sent again.
+    #[arg(long)]
+    resume: bool,
+    /// With --recursive: send small files (up to 1 MiB) together, in archives that the store unpacks (MinIO and `holdfs
+    /// serve` do).
+    #[arg(
+        long,
+        requires = "recursive",
+        conflicts_with_all = [
+            "preserve", "no_clobber", "resume", "hold", "retain", "checksum", "sse_c_key_file"
+        ]
+    )]
+    snowball: bool,
+    #[command(flatten)]
+    checks: Checks,
     #[command(flatten)]
     key: OwnKey,
 }
 
 pub(super) async fn run(client: &Client, args: &PutArgs, format: Format) -> Outcome {
-    let client = &args.key.given_to(client)?;
+    let client = &args.checks.given_to(&args.key.given_to(client)?);
     if args.many.recursive {
         return all(client, args, format).await;
     }
@@ -71,7 +89,7 @@ async fn one(
     file: &Path,
     tuning: Option<&Tuning>,
 ) -> Outcome<Result<Said, String>> {
-    let source = Source::open(client, file)?;
+    let source = Source::open(client, file, args.resume)?;
     let mut object = args.description.of_new(&target.key)?;
     if let (true, Some(metadata)) = (args.preserve, &source.file) {
         posix::keep(metadata, &mut object.metadata);
@@ -91,6 +109,11 @@ async fn one(
     let upload = async |tuning: &Tuning| transfer::upload(client, tuning, &to, source.bytes).await;
     match progress::shown(tuning, shown, upload).await {
         Err(error) if error.kind() == ErrorKind::PreconditionFailed && args.no_clobber => exists(),
+        Err(error) if args.resume && error.kind() != ErrorKind::PreconditionFailed => {
+            let failure = Failure::from(error);
+            let message = format!("{} What was sent stays: --resume goes on from there.", failure.message);
+            Err(failure.said(message))
+        }
         stored => Ok(Ok(said(target, file, &stored?).moving(size))),
     }
 }
@@ -144,32 +167,41 @@ async fn all(client: &Client, args: &PutArgs, format: Format) -> Outcome {
         }
     });
     let batch = Batch::new(client, &args.many, format, Verb("uploaded"));
+    let packing = Packing { client, to: &to, description: &args.description };
+    if args.snowball && !args.many.dry_run {
+        packing.check().await?;
+    }
     batch
-        .run(stream::iter(files.map(Ok)), async |local| {
-            let (path, outcome) = match local {
-                Local::Odd { path, why } => (path, Ok(Done::Skipped(why.to_owned()))),
-                Local::Unreadable { path, failure } => (path, Err(failure)),
-                Local::File { path, name } => {
-                    let target = to.with_key(format!("{}{name}", to.key));
-                    let outcome = if args.many.dry_run {
-                        Ok(Done::Did(plan(&target, &path)))
-                    } else {
-                        one(client, args, &target, &path, Some(&batch.tuning())).await.map(
-                            |done| match done {
-                                Ok(said) => Done::Did(said),
-                                Err(why) => Done::Skipped(why),
-                            },
-                        )
-                    };
-                    (path, outcome)
-                }
-            };
-            vec![Report { about: path.to_string_lossy().into_owned(), outcome }]
+        .run(stream::iter(pack::loads(files, args.snowball).map(Ok)), async |load| match load {
+            Load::Alone(local) => vec![alone(client, args, &to, local, &batch).await],
+            Load::Together(files) => packing.send(files, &batch).await,
         })
         .await
 }
 
-fn plan(target: &Target, file: &Path) -> Said {
+/// One of many.
+async fn alone(client: &Client, args: &PutArgs, to: &Target, local: Local, batch: &Batch<'_>) -> Report {
+    let (path, outcome) = match local {
+        Local::Odd { path, why } => (path, Ok(Done::Skipped(why.to_owned()))),
+        Local::Unreadable { path, failure } => (path, Err(failure)),
+        Local::File { path, name } => {
+            let target = to.with_key(format!("{}{name}", to.key));
+            let outcome = match args.many.dry_run {
+                true => Ok(Done::Did(plan(&target, &path))),
+                false => {
+                    one(client, args, &target, &path, Some(&batch.tuning())).await.map(|done| match done {
+                        Ok(said) => Done::Did(said),
+                        Err(why) => Done::Skipped(why),
+                    })
+                }
+            };
+            (path, outcome)
+        }
+    };
+    Report { about: path.to_string_lossy().into_owned(), outcome }
+}
+
+pub(super) fn plan(target: &Target, file: &Path) -> Said {
     let mut fields = target.fields();
     fields.insert("file".to_owned(), file.to_string_lossy().into());
     Said::would(fields.into(), format!("upload {} to {}/{}", file.display(), target.bucket, target.key))

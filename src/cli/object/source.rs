@@ -26,7 +26,20 @@ impl Source {
         self.file.as_ref().map_or(0, Metadata::len)
     }
 
-    pub(super) fn open(client: &Client, path: &Path) -> Outcome<Self> {
+    /// A file may have been sent in part by another process, where the upload of one that `resumes` goes on.
+    pub(super) fn open(client: &Client, path: &Path, resumes: bool) -> Outcome<Self> {
+        let file_of = |file| match resumes {
+            true => UploadSource::Resumed(Arc::new(file)),
+            false => UploadSource::File(Arc::new(file)),
+        };
+        let is_pipe = |kind: std::fs::FileType| !kind.is_dir() && !kind.is_file();
+        if resumes
+            && (path.as_os_str() == "-" || path.metadata().is_ok_and(|about| is_pipe(about.file_type())))
+        {
+            return Err(Failure::usage(
+                "--resume is about files: nobody can read again what came through a pipe.",
+            ));
+        }
         if path.as_os_str() == "-" {
             return Ok(Self::pipe(client, io::stdin()));
         }
@@ -36,9 +49,7 @@ impl Source {
         let metadata = file.metadata().map_err(unreadable)?;
         match metadata.file_type() {
             kind if kind.is_dir() => Err(needs_recursive(&path.display().to_string())),
-            kind if kind.is_file() => {
-                Ok(Self { bytes: UploadSource::File(Arc::new(file)), file: Some(metadata) })
-            }
+            kind if kind.is_file() => Ok(Self { bytes: file_of(file), file: Some(metadata) }),
             _ => Ok(Self::pipe(client, file)),
         }
     }

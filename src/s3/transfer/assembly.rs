@@ -21,6 +21,15 @@ pub(super) struct Assembly<'a> {
     pub(super) client: &'a Client,
     pub(super) target: &'a Target,
     pub(super) upload_id: String,
+    pub(super) leftover: Leftover,
+}
+
+/// What becomes of the parts of an upload that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leftover {
+    Abort,
+    /// They stay for a later upload, unless the store has refused to make an object of them.
+    Keep,
 }
 
 impl<'a> Assembly<'a> {
@@ -32,11 +41,16 @@ impl<'a> Assembly<'a> {
     ) -> Result<Self> {
         let (bucket, key) = (target.bucket.clone(), target.key.clone());
         let create = CreateMultipartUpload { bucket, key, object, parts };
-        Ok(Self { client, target, upload_id: client.send(&create).await? })
+        Ok(Self::going_on(client, target, client.send(&create).await?))
+    }
+
+    /// One that somebody else began.
+    pub(super) fn going_on(client: &'a Client, target: &'a Target, upload_id: String) -> Self {
+        Self { client, target, upload_id, leftover: Leftover::Abort }
     }
 
     /// Waits for all parts and their bytes, asks `check` a last time, then makes them the object. Whatever fails,
-    /// nothing is left behind; only a completion that may have been applied is left alone, and then the upload is gone.
+    /// nothing is left behind that was not to stay; only a completion that may have been applied is left alone, and then the upload is gone.
     pub(super) async fn finish(
         self,
         parts: impl Stream<Item = Result<(Part, u64)>>,
@@ -49,6 +63,7 @@ impl<'a> Assembly<'a> {
             parts = Err(error);
         }
         let (stored, may_be_stored) = match parts {
+            Err(error) if self.leftover == Leftover::Keep => return Err(error),
             Err(error) => (Err(error), false),
             Ok(parts) => {
                 let stored = self.complete(parts).await;

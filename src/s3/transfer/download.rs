@@ -76,7 +76,7 @@ pub(super) fn write_failed(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Source, format!("What was downloaded cannot be written: {error}."))
 }
 
-fn cut(range: ByteRange, piece: u64) -> impl Iterator<Item = ByteRange> {
+pub(super) fn cut(range: ByteRange, piece: u64) -> impl Iterator<Item = ByteRange> {
     let piece = piece.max(1);
     (0..range.len().div_ceil(piece)).map(move |n| {
         let start = range.start + n * piece;
@@ -85,7 +85,7 @@ fn cut(range: ByteRange, piece: u64) -> impl Iterator<Item = ByteRange> {
 }
 
 /// Gives every byte of `range` to `take`, in order.
-async fn fetch(
+pub(super) async fn fetch(
     client: &Client,
     bucket: &str,
     object: &ObjectRef,
@@ -98,7 +98,9 @@ async fn fetch(
             bucket: bucket.to_owned(),
             key: object.key.to_string(),
             version: object.version.clone(),
-            range: Some(ByteRange::new(at, range.end)),
+            // The whole can be verified on its way, a range cannot.
+            range: Some(ByteRange::new(at, range.end)).filter(|range| range.len() < object.size),
+            checksum_mode: at == 0 && range.end == object.size,
             conditions: ReadConditions { if_match: Some(object.etag.clone()), ..ReadConditions::default() },
             ..GetObject::default()
         };

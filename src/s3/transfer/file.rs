@@ -116,11 +116,12 @@ impl PartialFile {
         // Short whatever the destination is called: that may be as long as a name can be.
         let path = destination.with_file_name(format!(".holdfs-{:016x}.part", fastrand::u64(..)));
         let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
+        let file =
+            options.read(true).write(true).create_new(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
         Ok(Self { file, path: Some(path) })
     }
 
-    /// What to write to.
+    /// What to write to, and to read again.
     pub fn file(&self) -> &File {
         &self.file
     }

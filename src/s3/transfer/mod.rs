@@ -62,11 +62,14 @@ mod copy;
 mod delete;
 mod download;
 mod file;
+mod growing;
 pub mod pages;
 pub mod plan;
 mod progress;
 mod reader;
+mod unfinished;
 mod upload;
+mod verify;
 pub mod wait;
 
 pub use assembly::take_late_tags;
@@ -75,9 +78,11 @@ pub use copy::{CopyRequest, copy_object};
 pub use delete::{Doomed, delete_objects};
 pub use download::{Sink, download, read};
 pub use file::{PartialFile, download_file, download_writer, upload_exactly, upload_file, upload_reader};
+pub use growing::GrowingFile;
 pub use progress::{Moved, Progress};
 pub use reader::{pieces_of, pieces_of_blocking};
 pub use upload::{Target, UploadSource, upload};
+pub use verify::{Kept, attributes, download_verified, verify_file};
 
 /// How to cut, how many pieces to move at once, and who is told.
 #[derive(Clone, Debug)]

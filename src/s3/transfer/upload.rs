@@ -1,5 +1,6 @@
 //! Managed upload: one PutObject, or parallel parts.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -9,8 +10,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
-use super::assembly::{Assembly, ensure_lock, in_parallel, put_late_tags, take_late_tags};
+use super::assembly::{Assembly, Leftover, ensure_lock, in_parallel, put_late_tags, take_late_tags};
 use super::progress::Meter;
+use super::unfinished::{self, Unfinished};
 use super::{Tuning, plan};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::{NewObject, Part, PartOrigin, PutObject, Stored, UploadPart, WriteCondition};
@@ -38,13 +40,16 @@ pub enum UploadSource {
     Bytes(Bytes),
     /// All of it, as it is when the upload starts: a file that changes meanwhile is an error.
     File(Arc<File>),
+    /// The same, going on with the parts that an earlier upload of the same file to the same key has left. Where this
+    /// one ends early, too, its parts stay for the next. The object is given what the first of them was begun with.
+    Resumed(Arc<File>),
     /// Of unknown length, read once.
     Stream(Pieces),
 }
 
 type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// Stores the whole source or nothing: an upload that fails is aborted.
+/// Stores the whole source or nothing: an upload that fails is aborted, unless it is [`UploadSource::Resumed`].
 pub async fn upload(
     client: &Client,
     tuning: &Tuning,
@@ -55,13 +60,16 @@ pub async fn upload(
     let long_tags = take_late_tags(client, &mut object);
     let total = match &source {
         UploadSource::Bytes(bytes) => Some(bytes.len() as u64),
-        UploadSource::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
+        UploadSource::File(file) | UploadSource::Resumed(file) => {
+            file.metadata().ok().map(|metadata| metadata.len())
+        }
         UploadSource::Stream(_) => None,
     };
     let upload = Upload { client, tuning, target, object, meter: Meter::of(tuning, total) };
     let stored = match source {
         UploadSource::Bytes(bytes) => upload.bytes(bytes).await,
-        UploadSource::File(file) => upload.file(file).await,
+        UploadSource::File(file) => upload.file(file, Leftover::Abort).await,
+        UploadSource::Resumed(file) => upload.file(file, Leftover::Keep).await,
         UploadSource::Stream(pieces) => upload.stream(pieces).await,
     }?;
     put_late_tags(client, target, long_tags, stored.version.clone()).await?;
@@ -84,17 +92,24 @@ impl Upload<'_> {
             return self.put(Body::Bytes(bytes)).await;
         }
         let body = move |range: ByteRange| Body::Bytes(bytes.slice(range.start as usize..range.end as usize));
-        self.cut(size, body, async || Ok(())).await
+        let ranges = self.ranges(size)?;
+        self.cut(ranges, body, Beginning::new(), async || Ok(())).await
     }
 
-    async fn file(self, file: Arc<File>) -> Result<Stored> {
+    async fn file(self, file: Arc<File>, leftover: Leftover) -> Result<Stored> {
         let snapshot = Arc::new(Snapshot::of(file)?);
         let size = snapshot.metadata.len();
         let body = |range: ByteRange| Body::Source(Arc::new(FileRange { snapshot: snapshot.clone(), range }));
         if size <= self.one_put() {
             return self.put(body(ByteRange::new(0, size))).await;
         }
-        self.cut(size, body, async || snapshot.check().map_err(|error| source_failed(&error))).await
+        let ranges = self.ranges(size)?;
+        let found = match leftover {
+            Leftover::Keep => unfinished::find(self.client, self.target, &snapshot.file, &ranges).await?,
+            Leftover::Abort => None,
+        };
+        let check = async || snapshot.check().map_err(|error| source_failed(&error));
+        self.cut(ranges, body, Beginning { found, leftover }, check).await
     }
 
     async fn stream(self, pieces: Pieces) -> Result<Stored> {
@@ -110,7 +125,12 @@ impl Upload<'_> {
         let others =
             stream::try_unfold((source, 2), move |(source, number)| source.part(number, wished, limits));
         let parts = first.chain(others);
-        self.assemble(parts, async || Ok(())).await
+        self.assemble(parts, Beginning::new(), async || Ok(())).await
+    }
+
+    fn ranges(&self, size: u64) -> Result<Vec<ByteRange>> {
+        let limits = self.client.limits();
+        plan::cut(size, self.tuning.part_bytes, limits.part_bytes_max, limits)
     }
 
     /// The largest size, in bytes, that goes by one PutObject.
@@ -129,29 +149,41 @@ impl Upload<'_> {
 
     async fn cut(
         self,
-        size: u64,
+        ranges: Vec<ByteRange>,
         body: impl Fn(ByteRange) -> Body,
+        beginning: Beginning,
         check: impl AsyncFnOnce() -> Result<()>,
     ) -> Result<Stored> {
-        let limits = self.client.limits();
-        let ranges = plan::cut(size, self.tuning.part_bytes, limits.part_bytes_max, limits)?;
         let parts = stream::iter((1..).zip(ranges).map(|(number, range)| Ok((number, body(range)))));
-        self.assemble(parts, check).await
+        self.assemble(parts, beginning, check).await
     }
 
     async fn assemble(
         self,
         bodies: impl Stream<Item = Result<(u32, Body)>>,
+        Beginning { found, leftover }: Beginning,
         check: impl AsyncFnOnce() -> Result<()>,
     ) -> Result<Stored> {
-        let assembly = Assembly::begin(self.client, self.target, self.object, PartOrigin::Sent).await?;
+        let (mut assembly, mut there) = match found {
+            Some(found) => (Assembly::going_on(self.client, self.target, found.upload_id), found.parts),
+            None => {
+                let begun = Assembly::begin(self.client, self.target, self.object, PartOrigin::Sent).await?;
+                (begun, BTreeMap::new())
+            }
+        };
+        assembly.leftover = leftover;
         let (client, target, upload_id) = (self.client, self.target, assembly.upload_id.clone());
         let meter = self.meter.clone();
         let send = |(part_number, body): (u32, Body)| {
             let (bucket, key, upload_id) = (target.bucket.clone(), target.key.clone(), upload_id.clone());
             let upload = UploadPart { bucket, key, upload_id, part_number, body };
             let counted = meter.counted(client, upload.body.len());
+            let part = there.remove(&part_number);
             async move {
+                if let Some(part) = part {
+                    counted.done();
+                    return Ok((part, upload.body.len()));
+                }
                 let part: Part = counted.client.send(&upload).await?;
                 counted.done();
                 Ok((part, upload.body.len()))
@@ -161,7 +193,19 @@ impl Upload<'_> {
     }
 }
 
-fn source_failed(error: &io::Error) -> Error {
+/// Whether an upload goes on where another one ended, and what is to become of it when it fails.
+struct Beginning {
+    found: Option<Unfinished>,
+    leftover: Leftover,
+}
+
+impl Beginning {
+    fn new() -> Self {
+        Self { found: None, leftover: Leftover::Abort }
+    }
+}
+
+pub(super) fn source_failed(error: &io::Error) -> Error {
     Error::new(ErrorKind::Source, format!("What was to be uploaded cannot be read: {error}."))
 }
 

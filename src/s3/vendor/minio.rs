@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 pub use super::fan_out::{FanOut, FanOutEntry, FannedOut, put_object_fan_out};
 pub use super::snowball::{
-    Snowball, SnowballContent, SnowballObject, SnowballOptions, SnowballWriter, upload_snowball,
+    Snowball, SnowballContent, SnowballObject, SnowballOptions, SnowballWriter, unpacks_snowballs,
+    upload_snowball,
 };
 
 use crate::base::timestamp;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::s3::ops::{NewObject, PutObject, Stored, WriteCondition};
+use crate::s3::ops::{DeleteObject, HeadObject, NewObject, PutObject, Stored, WriteCondition};
 use crate::s3::transfer::{self, PartialFile, Target, Tuning, UploadSource};
 use crate::s3::{Body, Client, Error, ErrorKind, Result};
 
@@ -190,6 +190,23 @@ pub async fn upload_snowball(
     }
 }
 
+/// Whether the store unpacks archives. An empty one is uploaded to the folder (a key that ends with a slash, or
+/// nothing): a store that knows nothing of archives keeps it as an object, which is removed again.
+pub async fn unpacks_snowballs(client: &Client, bucket: &str, folder: &str) -> Result<bool> {
+    let key = format!("{folder}.holdfs-{:016x}.tar", fastrand::u64(..));
+    let stored = client.send(&Snowball::default().upload(bucket, &key, NewObject::default())).await?;
+    let (bucket, version) = (bucket.to_owned(), stored.version);
+    let head = HeadObject { bucket: bucket.clone(), key: key.clone(), ..HeadObject::default() };
+    match client.send(&head).await {
+        Ok(_) => {
+            client.send(&DeleteObject { bucket, key, version, ..DeleteObject::default() }).await?;
+            Ok(false)
+        }
+        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 fn packed<W: Write>(
     mut archive: SnowballWriter<W>,
     objects: impl IntoIterator<Item = SnowballObject>,
@@ -268,6 +285,7 @@ fn header(name: &str, kind: u8, size: u64, seconds: u64) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::scripted::{Answer, Server};
 
     fn bytes(body: &Body) -> Vec<u8> {
         let Body::Segments(segments) = body else { panic!("segments") };
@@ -333,6 +351,22 @@ mod tests {
         written.add("a", 5, SystemTime::UNIX_EPOCH, &b"hello"[..]).unwrap();
         let put = snowball.upload("b", "k", NewObject::default());
         assert_eq!(written.finish().unwrap(), bytes(&put.body));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_keeps_archives_as_they_are_is_told_from_one_that_unpacks() {
+        let stored = || Answer::new(200, &[("etag", "\"e\""), ("x-amz-version-id", "v1")], "");
+        let kept = Answer::new(200, &[("etag", "\"e\""), ("content-length", "1024")], "");
+        let server = Server::answering([stored(), kept, Answer::new(204, &[], "")]).await;
+        assert!(!unpacks_snowballs(&server.client(), "b", "d/").await.unwrap());
+        let heard = server.heard();
+        assert!(heard[0].target.starts_with("/b/d/.holdfs-"), "{}", heard[0].target);
+        assert_eq!(heard[0].header("x-amz-meta-snowball-auto-extract"), "true");
+        assert_eq!(heard[2].method, "DELETE");
+        assert_eq!(heard[2].target, format!("{}?versionId=v1", heard[0].target), "nothing stays");
+        let server = Server::answering([stored(), Answer::new(404, &[], "")]).await;
+        assert!(unpacks_snowballs(&server.client(), "b", "").await.unwrap());
+        assert_eq!(server.heard().len(), 2);
     }
 
     #[test]

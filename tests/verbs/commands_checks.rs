@@ -1,0 +1,110 @@
+//! Checksums of every kind from the command line, and small files that go together.
+
+use std::fs;
+
+use holdfs::embedded;
+use holdfs::embedded::faults::{Action, Rule, When};
+use holdfs::s3::ChecksumAlgorithm;
+
+use super::typed::{Ran, json, path};
+use crate::mounted::harness::{Bucket, Store, noise};
+
+/// A store that knows all algorithms.
+fn store() -> Store {
+    Store::embedded(embedded::Options::default())
+}
+
+fn ran(store: &Store, arguments: &[&str]) -> Ran {
+    store.command().args(arguments).output().unwrap().into()
+}
+
+fn flip(store: &Store, at: u64) {
+    let faults = store.server.as_ref().unwrap().faults();
+    faults.add(Rule::new(Action::FlipBit { at }).on("GetObject").once());
+}
+
+/// Uploads with a checksum, looks at it, and downloads twice: once whole, once with a bit that is wrong.
+fn goes_round(bucket: &Bucket<'_>, algorithm: ChecksumAlgorithm, size: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (up, down, key) = (file("up"), file("down"), path(bucket, algorithm.name()));
+    let content = noise(size as u64, size);
+    fs::write(&up, &content).unwrap();
+    let field = algorithm.name().to_lowercase();
+    ran(bucket.store, &["object", "put", &up, &key, "--checksum", &field]).ok();
+    let stat = json(&ran(bucket.store, &["object", "stat", "--json", &key]).ok());
+    let value = stat["checksums"][&field].as_str().unwrap_or_else(|| panic!("{algorithm} in {stat}"));
+    let composite = size > 16 << 20 && !algorithm.is_crc();
+    assert_eq!(value.contains('-'), composite, "{algorithm}: {value}");
+    let attributes = ran(bucket.store, &["object", "attributes", &key]).ok();
+    assert!(attributes.contains(&format!("checksum_{field}: ")), "{attributes}");
+    flip(bucket.store, 100);
+    let wrong = ran(bucket.store, &["object", "get", &key, &down]);
+    assert!(wrong.status == 1 && wrong.err.contains(algorithm.name()), "{algorithm}: {}", wrong.err);
+    assert!(!fs::exists(&down).unwrap(), "no file that is not as it was stored");
+    ran(bucket.store, &["object", "get", &key, &down]).ok();
+    assert!(fs::read(&down).unwrap() == content);
+}
+
+#[test]
+fn every_checksum_goes_up_is_shown_and_is_held_against_what_comes_down() {
+    let store = store();
+    let bucket = Bucket::new(&store);
+    for algorithm in ChecksumAlgorithm::ALL {
+        goes_round(&bucket, algorithm, 1000);
+    }
+    use ChecksumAlgorithm::{Crc32c, Crc64Nvme, Sha1, XxHash128};
+    for algorithm in [Crc32c, Crc64Nvme, Sha1, XxHash128] {
+        goes_round(&bucket, algorithm, 20 << 20);
+    }
+}
+
+#[test]
+fn a_copy_is_given_another_checksum() {
+    let store = store();
+    let bucket = Bucket::new(&store);
+    bucket.put("k", "hello");
+    let (from, to) = (path(&bucket, "k"), path(&bucket, "copy"));
+    let sums = |key: &str| json(&ran(&store, &["object", "stat", "--json", key]).ok())["checksums"].clone();
+    ran(&store, &["object", "cp", &from, &to, "--checksum", "SHA256"]).ok();
+    assert_eq!(sums(&to)["sha256"], "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=");
+    // Onto itself: that changes nothing else.
+    ran(&store, &["object", "cp", &from, &from, "--checksum", "sha1"]).ok();
+    assert_eq!(sums(&from)["sha1"], "qvTGHdzF6KLavt4PO0gs2a6pQ00=");
+    let unknown = ran(&store, &["object", "cp", &from, &to, "--checksum", "SHA3"]);
+    assert_eq!(unknown.status, 2);
+    assert!(unknown.err.contains("CRC32, CRC32C, CRC64NVME, SHA1"), "{}", unknown.err);
+}
+
+#[test]
+fn small_files_go_up_together() {
+    let store = store();
+    let bucket = Bucket::new(&store);
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("d")).unwrap();
+    for n in 0..40 {
+        fs::write(folder.path().join(format!("d/ü {n}")), format!("content {n}")).unwrap();
+    }
+    let large = noise(9, (1 << 20) + 1);
+    fs::write(folder.path().join("large"), &large).unwrap();
+    let (up, to) = (folder.path().to_str().unwrap(), path(&bucket, "to"));
+    let put = |more: &[&str]| ran(&store, &[&["object", "put", "-r", "--snowball", up, &to], more].concat());
+    let planned = put(&["--dry-run"]).ok();
+    assert_eq!((planned.lines().count(), bucket.keys().len()), (41, 0));
+    let log = store.server.as_ref().unwrap().log();
+    log.reset();
+    let done = put(&["--tag", "a=b", "--json"]).ok();
+    assert!(done.lines().last().unwrap().contains("\"done\":41"), "{done}");
+    assert_eq!(log.count("PutObject"), 3, "an empty archive that asks, a full one, and the large file");
+    assert_eq!(bucket.keys().len(), 41);
+    assert_eq!(bucket.get("to/d/ü 7").unwrap(), b"content 7");
+    assert!(bucket.get("to/large").unwrap() == large);
+    assert_eq!(bucket.head("to/d/ü 39").tag_count, Some(1));
+    // A store that finds the archive where it was put has not unpacked it.
+    let kept = Action::Status { status: 200, code: String::new(), headers: vec![], when: When::Before };
+    store.server.as_ref().unwrap().faults().add(Rule::new(kept).on("HeadObject"));
+    let refused = put(&[]);
+    assert!(refused.status == 1 && refused.err.contains("leave out --snowball"), "{}", refused.err);
+    assert_eq!(ran(&store, &["object", "put", "--snowball", up, &to]).status, 2);
+    assert_eq!(put(&["--preserve"]).status, 2, "an archive does not carry it");
+}
