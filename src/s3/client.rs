@@ -124,7 +124,12 @@ impl Client {
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
         let request = self.prepare(operation)?;
         self.take_care(&request).await.map_err(|error| error.about(O::NAME, &resource_of(&request)))?;
-        self.exchange(operation, &request).await
+        let was_unknown = self.dialect().vendor() == Vendor::Unknown;
+        let output = self.exchange(operation, &request).await?;
+        if was_unknown && self.dialect().misunderstands(&request) {
+            return self.exchange(operation, &self.prepare(operation)?).await;
+        }
+        Ok(output)
     }
 
     /// Spares a store what it would misunderstand.

@@ -96,6 +96,17 @@ impl Dialect {
             bare_etag(&mut request.headers);
             condition_of_source(&mut request.headers);
         }
+        if self.misunderstands(request) {
+            request.query.retain(|(name, _)| !UPLOADS_NARROWED.contains(name));
+        }
+    }
+    /// MinIO takes the prefix of uploads for a whole key. Who was asked before its make was known must be asked again.
+    pub(super) fn misunderstands(&self, request: &Request) -> bool {
+        let has = |name: &str| request.query.iter().any(|(known, value)| *known == name && !value.is_empty());
+        self.vendor() == Vendor::Minio
+            && request.method == Method::GET
+            && request.query.iter().any(|(name, _)| *name == "uploads")
+            && UPLOADS_NARROWED.into_iter().any(has)
     }
     pub(super) fn observe(&self, headers: &HeaderMap) {
         if self.vendor() == Vendor::Unknown
@@ -106,7 +117,10 @@ impl Dialect {
     }
 }
 
-fn vendor_of(headers: &HeaderMap) -> Vendor {
+/// What a listing of uploads can be narrowed by.
+const UPLOADS_NARROWED: [&str; 5] = ["prefix", "delimiter", "key-marker", "upload-id-marker", "max-uploads"];
+
+pub(super) fn vendor_of(headers: &HeaderMap) -> Vendor {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let server = text(SERVER.as_str());
     if server.starts_with("AmazonS3") {

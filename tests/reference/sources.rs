@@ -56,7 +56,7 @@ fn body_of_type<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         before.ends_with("struct") || before.ends_with("enum")
     })?;
     let from = &text[at..];
-    let end = from.find("\n}").into_iter().chain(from.find("\n    }")).min()?;
+    let end = from.find(&format!("\n{}}}", " ".repeat(indent_of_line(text, at))))?;
     Some(&from[..end])
 }
 
@@ -97,13 +97,18 @@ pub fn is_defined(root: &Path, path: &str) -> bool {
     }
 }
 
+/// Blanks that the line of this place begins with.
+fn indent_of_line(text: &str, at: usize) -> usize {
+    let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    text[line..].len() - text[line..].trim_start_matches(' ').len()
+}
+
 /// The text of a function: rustfmt puts its last brace where its first line begins.
 pub fn body<'a>(text: &'a str, function: &str) -> Option<&'a str> {
     let at = words(text, function)
         .find(|at| text[..*at].ends_with("fn ") && text[at + function.len()..].starts_with(['(', '<']))?;
     let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
-    let indent = text[line..].len() - text[line..].trim_start_matches(' ').len();
-    let end = format!("\n{}}}\n", " ".repeat(indent));
+    let end = format!("\n{}}}\n", " ".repeat(indent_of_line(text, at)));
     let length = text[line..].find(&end).map_or(text[line..].len(), |found| found + end.len());
     Some(&text[line..line + length])
 }

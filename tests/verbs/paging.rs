@@ -68,7 +68,7 @@ fn uploads_come_in_pages() {
         |prefix: &str| listed(prefix, Some(1)).into_iter().map(|upload| upload.key).collect::<Vec<_>>();
     holds_or_lacks("ListMultipartUploads: of all keys", &names(""), &keys.map(str::to_owned).to_vec());
     let below = ["a/1", "a/2"].map(str::to_owned).to_vec();
-    holds_or_lacks("ListMultipartUploads: below a prefix", &names("a/"), &below);
+    assert_eq!(names("a/"), below);
     for upload in listed("", None) {
         let (name, key) = (bucket.name.clone(), upload.key);
         bucket.send(&AbortMultipartUpload { bucket: name, key, upload_id: upload.upload_id }).unwrap();

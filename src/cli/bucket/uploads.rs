@@ -59,15 +59,11 @@ pub struct WatchArgs {
 /// Uploads that were begun and neither completed nor aborted; with `abort` they are.
 pub(super) async fn uploads(client: &Client, args: UploadsArgs, format: Format) -> Outcome {
     let UploadsArgs { bucket, prefix, older_than, abort } = args;
-    // MinIO takes a prefix for a whole key: all are listed, and looked at here.
-    let list = ListMultipartUploads { bucket: bucket.clone(), ..ListMultipartUploads::default() };
+    let list = ListMultipartUploads { bucket: bucket.clone(), prefix, ..ListMultipartUploads::default() };
     let before = older_than.and_then(|age| SystemTime::now().checked_sub(age));
     let mut uploads = pin!(pages::uploads(client, list));
     let mut answer = Answer::to_stdout();
     while let Some(upload) = uploads.try_next().await? {
-        if !upload.key.starts_with(&prefix) {
-            continue;
-        }
         // Who does not say when it was begun may have begun it just now.
         if before.is_some_and(|before| upload.initiated.is_none_or(|initiated| initiated > before)) {
             continue;

@@ -28,6 +28,7 @@ pub mod protection;
 pub mod select;
 pub mod session;
 pub mod tagging;
+pub mod uploads;
 pub mod with;
 
 pub use acl::*;
@@ -53,6 +54,7 @@ pub use select::*;
 pub use session::CreateSession;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
 pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set, read_tag};
+pub use uploads::*;
 pub use with::{ChecksumType, CustomerKey, CustomerKeys, Grants, KeepHeaders, With};
 
 /// A request on the service itself.

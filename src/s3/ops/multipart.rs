@@ -4,10 +4,9 @@ use std::time::SystemTime;
 
 use http::Method;
 
-use super::list::{Decoder, check_names};
 use super::{
-    NewObject, Owner, Stored, WriteCondition, checksums, expiration, on_bucket, on_object, own_version,
-    parse_etag, required_etag,
+    NewObject, Owner, Stored, WriteCondition, checksums, expiration, on_object, own_version, parse_etag,
+    required_etag,
 };
 use crate::s3::operation::{Payload, Replay, Reply, Request};
 use crate::s3::xml::{Reader, Writer};
@@ -129,55 +128,6 @@ pub struct ListPartsOutput {
     pub checksum_algorithm: Option<String>,
     /// `COMPOSITE` or `FULL_OBJECT`.
     pub checksum_type: Option<String>,
-}
-
-/// S3 API: [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
-#[derive(Clone, Debug, Default)]
-pub struct ListMultipartUploads {
-    /// The bucket.
-    pub bucket: String,
-    /// Only keys that begin so.
-    pub prefix: String,
-    /// Keys are rolled up to the first one of it behind the prefix: `/` shows folders.
-    pub delimiter: Option<String>,
-    /// Goes on behind this key.
-    pub key_marker: Option<String>,
-    /// Goes on behind this upload of the key.
-    pub upload_id_marker: Option<String>,
-    /// Entries of a page; stores give 1,000 at most.
-    pub max_uploads: Option<u32>,
-}
-
-/// An upload in parts that was neither completed nor aborted.
-#[derive(Clone, Debug, Default)]
-pub struct Upload {
-    /// The key that the object will have.
-    pub key: String,
-    /// Its id.
-    pub upload_id: String,
-    /// When it was begun.
-    pub initiated: Option<SystemTime>,
-    /// Who began it.
-    pub initiator: Option<Owner>,
-    /// Who will own the object.
-    pub owner: Option<Owner>,
-    /// The class that the object will have.
-    pub storage_class: Option<String>,
-}
-
-/// A page of uploads.
-#[derive(Clone, Debug, Default)]
-pub struct ListMultipartUploadsOutput {
-    /// In the order of their keys.
-    pub uploads: Vec<Upload>,
-    /// What keys have in common up to the delimiter.
-    pub common_prefixes: Vec<String>,
-    /// More pages follow.
-    pub is_truncated: bool,
-    /// Where the next page begins; `None` on the last.
-    pub next_key_marker: Option<String>,
-    /// Where the next page begins.
-    pub next_upload_id_marker: Option<String>,
 }
 
 /// A request on an upload that was begun. An empty upload id would name the object itself.
@@ -379,74 +329,10 @@ impl Operation for ListParts {
     }
 }
 
-impl Operation for ListMultipartUploads {
-    type Output = ListMultipartUploadsOutput;
-    const NAME: &'static str = "ListMultipartUploads";
-
-    fn encode(&self) -> Result<Request> {
-        Ok(on_bucket(Method::GET, &self.bucket)?
-            .with("uploads", "")
-            .with("encoding-type", "url")
-            .with("prefix", &*self.prefix)
-            .with_some("delimiter", self.delimiter.as_deref())
-            .with_some("key-marker", self.key_marker.as_deref())
-            .with_some("upload-id-marker", self.upload_id_marker.as_deref())
-            .with_some("max-uploads", self.max_uploads))
-    }
-
-    fn decode(&self, reply: Reply) -> Result<ListMultipartUploadsOutput> {
-        let mut output = ListMultipartUploadsOutput::default();
-        let mut names = Decoder::default();
-        Reader::open(reply.document()?, "ListMultipartUploadsResult")?.children(|name, xml| {
-            match name {
-                "Upload" => output.uploads.push(upload(xml)?),
-                "CommonPrefixes" => names.common_prefix(xml, &mut output.common_prefixes)?,
-                "EncodingType" => names.encoding_type(xml)?,
-                "IsTruncated" => output.is_truncated = xml.boolean()?,
-                "NextKeyMarker" => output.next_key_marker = xml.non_empty()?,
-                "NextUploadIdMarker" => output.next_upload_id_marker = xml.non_empty()?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        names.guess(output.uploads.iter().map(|upload| &upload.key).chain(&output.common_prefixes));
-        names.decode(output.uploads.iter_mut().map(|upload| &mut upload.key))?;
-        names.decode(&mut output.common_prefixes)?;
-        names.decode(&mut output.next_key_marker)?;
-        let keys = output.uploads.iter().map(|upload| &upload.key).chain(&output.common_prefixes);
-        check_names(&self.prefix, keys)?;
-        if output.is_truncated && output.next_key_marker.is_none() {
-            return Err(Error::decode("The reply says that more uploads follow, but not after which key."));
-        }
-        Ok(output)
-    }
-}
-
-fn upload(xml: &mut Reader<'_>) -> Result<Upload> {
-    let mut upload = Upload::default();
-    xml.children(|name, xml| {
-        match name {
-            "Key" => upload.key = xml.string()?,
-            "UploadId" => upload.upload_id = xml.string()?,
-            "Initiated" => upload.initiated = Some(xml.time()?),
-            "Initiator" => upload.initiator = Some(Owner::decode(xml)?),
-            "Owner" => upload.owner = Some(Owner::decode(xml)?),
-            "StorageClass" => upload.storage_class = xml.non_empty()?,
-            _ => {}
-        }
-        Ok(())
-    })?;
-    if upload.upload_id.is_empty() {
-        return Err(Error::decode("The reply lists an upload without an id."));
-    }
-    Ok(upload)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{refusal, reply, wire};
     use super::*;
-    use crate::base::timestamp;
     use crate::s3::ErrorKind;
 
     const UPLOAD_ID: &str = "VXBsb2FkIElEIGZvciA2aWWpbmcncyBteS1tb3ZpZS5tMnRzIHVwbG9hZA";
@@ -603,34 +489,5 @@ mod tests {
         assert_eq!(output.parts[1].checksum, Some(("crc32".to_owned(), "AAAAAA==".to_owned())));
         let endless = "<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>";
         assert_eq!(list.decode(reply(200, &[], endless)).unwrap_err().kind(), ErrorKind::Corrupt);
-    }
-
-    #[test]
-    fn list_multipart_uploads_as_in_the_reference() {
-        let list = ListMultipartUploads {
-            bucket: "bucket".into(),
-            max_uploads: Some(3),
-            ..ListMultipartUploads::default()
-        };
-        assert_eq!(wire(&list), "GET /bucket?uploads=&encoding-type=url&prefix=&max-uploads=3");
-        let document = r#"<?xml version="1.0" encoding="UTF-8"?>
-<ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
-  <Bucket>bucket</Bucket><KeyMarker></KeyMarker><UploadIdMarker></UploadIdMarker>
-  <NextKeyMarker>my+movie%2B.m2ts</NextKeyMarker>
-  <NextUploadIdMarker>YW55IGlkZWEgd2h5IGVsdmluZydzIHVwbG9hZCBmYWlsZWQ</NextUploadIdMarker>
-  <MaxUploads>3</MaxUploads><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>
-  <Upload><Key>my-divisor</Key><UploadId>XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw</UploadId>
-    <Initiated>2010-11-10T20:48:33.000Z</Initiated></Upload>
-  <Upload><Key>my+movie%2B.m2ts</Key><UploadId>VXBsb2FkIElE</UploadId></Upload>
-  <CommonPrefixes><Prefix>photos%2F</Prefix></CommonPrefixes>
-</ListMultipartUploadsResult>"#;
-        let output = list.decode(reply(200, &[], document)).unwrap();
-        let keys: Vec<_> = output.uploads.iter().map(|upload| upload.key.as_str()).collect();
-        assert_eq!(keys, ["my-divisor", "my movie+.m2ts"]);
-        assert_eq!(output.uploads[0].initiated, timestamp::parse_rfc3339("2010-11-10T20:48:33Z"));
-        assert_eq!(output.next_key_marker.as_deref(), Some("my movie+.m2ts"));
-        assert_eq!(output.common_prefixes, ["photos/"]);
-        let strange = ListMultipartUploads { prefix: "x/".into(), ..list };
-        assert_eq!(strange.decode(reply(200, &[], document)).unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }
