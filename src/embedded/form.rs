@@ -18,12 +18,25 @@ const FIELDS_BYTES_MAX: usize = 1 << 20;
 
 /// What a form says before its file begins, in its order. Its length is not that of the file.
 #[derive(Clone, Debug, Default)]
-pub struct Form(Arc<Vec<(String, String)>>);
+pub struct Form(Arc<Said>);
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    fields: Vec<(String, String)>,
+    /// As the browser calls it, without its folders.
+    file_name: String,
+}
 
 impl Form {
     /// Case does not matter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        let mut fields = self.0.fields.iter();
+        fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The key with the name of the file in it, where it asks for that.
+    pub fn key(&self, key: &str) -> String {
+        key.replace("${filename}", &self.0.file_name)
     }
 
     /// Fields that say what headers of other requests say.
@@ -32,7 +45,7 @@ impl Form {
             let name = HeaderName::try_from(name.to_ascii_lowercase()).ok()?;
             Some((name, HeaderValue::from_str(value).ok()?))
         };
-        self.0.iter().filter_map(header).collect()
+        self.0.fields.iter().filter_map(header).collect()
     }
 }
 
@@ -84,7 +97,7 @@ where
         None => Form::default(),
         Some(boundary) => loop {
             match fields(&head, boundary) {
-                Found::Fields(fields) => break Form(Arc::new(fields)),
+                Found::File(said) => break Form(Arc::new(said)),
                 Found::Nonsense => break Form::default(),
                 Found::More if head.len() > FIELDS_BYTES_MAX => {
                     let message = "Your POST request fields preceding the upload file were too large.";
@@ -109,8 +122,8 @@ fn boundary(content_type: &str) -> Option<&str> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
-    /// All of them: the file begins.
-    Fields(Vec<(String, String)>),
+    /// The file begins.
+    File(Said),
     /// The file has not begun yet.
     More,
     Nonsense,
@@ -126,9 +139,12 @@ fn fields(head: &[u8], boundary: &str) -> Found {
     let mut fields = Vec::new();
     loop {
         let Some((lines, behind)) = split(rest, b"\r\n\r\n") else { return Found::More };
-        let Some(name) = std::str::from_utf8(lines).ok().and_then(name_of) else { return Found::Nonsense };
+        let Ok(lines) = std::str::from_utf8(lines) else { return Found::Nonsense };
+        let Some(name) = parameter(lines, "name") else { return Found::Nonsense };
         if name.eq_ignore_ascii_case("file") {
-            return Found::Fields(fields);
+            let path = parameter(lines, "filename").unwrap_or_default();
+            let file_name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+            return Found::File(Said { fields, file_name });
         }
         let Some((value, behind)) = split(behind, next.as_bytes()) else { return Found::More };
         let Ok(value) = std::str::from_utf8(value) else { return Found::Nonsense };
@@ -146,13 +162,13 @@ fn split<'b>(bytes: &'b [u8], at: &[u8]) -> Option<(&'b [u8], &'b [u8])> {
     Some((&bytes[..start], &bytes[start + at.len()..]))
 }
 
-/// Of the part with these headers.
-fn name_of(lines: &str) -> Option<&str> {
+/// Of the disposition among these headers.
+fn parameter<'l>(lines: &'l str, name: &str) -> Option<&'l str> {
     let is_disposition = |line: &&str| line.to_ascii_lowercase().starts_with("content-disposition:");
     let disposition = lines.split("\r\n").find(is_disposition)?;
-    let parameters = disposition.split(';').map(str::trim);
-    let name = { parameters }.find_map(|parameter| parameter.strip_prefix("name="))?;
-    Some(name.trim_matches('"'))
+    let parameters = disposition.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+    let (_, value) = { parameters }.find(|(found, _)| *found == name)?;
+    Some(value.trim_matches('"'))
 }
 
 #[cfg(test)]
@@ -161,7 +177,7 @@ mod tests {
 
     const FORM: &str = "--X\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\na/b\r\n--X\r\n\
         content-disposition: form-data; name=\"List\"\r\nContent-Type: text/plain\r\n\r\n{}\n{}\n\r\n--X\r\n\
-        Content-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n--X and more\r\n--X--\r\n";
+        Content-Disposition: form-data; name=\"file\"; filename=\"C:\\d\\f\"\r\n\r\n--X and more\r\n--X--\r\n";
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
         list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -169,9 +185,12 @@ mod tests {
 
     #[test]
     fn fields_end_where_the_file_begins() {
-        let expected = pairs(&[("key", "a/b"), ("List", "{}\n{}\n")]);
+        let said = || {
+            let fields = pairs(&[("key", "a/b"), ("List", "{}\n{}\n")]);
+            Said { fields, file_name: "f".to_owned() }
+        };
         let file = FORM.find("--X and").unwrap();
-        assert_eq!(fields(&FORM.as_bytes()[..file], "X"), Found::Fields(expected.clone()));
+        assert_eq!(fields(&FORM.as_bytes()[..file], "X"), Found::File(said()));
         for cut in 0..file {
             assert_eq!(fields(&FORM.as_bytes()[..cut], "X"), Found::More, "{cut}");
         }
@@ -180,9 +199,10 @@ mod tests {
         {
             assert_eq!(fields(nonsense.as_bytes(), "X"), Found::Nonsense, "{nonsense}");
         }
-        let form = Form(Arc::new(expected));
+        let form = Form(Arc::new(said()));
         assert_eq!((form.get("list"), form.get("none")), (Some("{}\n{}\n"), None));
         assert_eq!(form.headers().get("key").unwrap(), "a/b");
+        assert_eq!((form.key("in/${filename}"), form.key("plain")), ("in/f".to_owned(), "plain".to_owned()));
     }
 
     #[test]

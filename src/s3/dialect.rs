@@ -165,6 +165,17 @@ mod tests {
     use crate::s3::{ETag, Operation};
 
     #[test]
+    fn listings_of_two_servers_carry_metadata() {
+        let lists = |server: &'static str| {
+            let dialect = Dialect::new(ChecksumMode::Auto);
+            dialect.observe(&HeaderMap::from_iter([(SERVER, HeaderValue::from_static(server))]));
+            dialect.lists_metadata()
+        };
+        let servers = ["MinIO", "holdfs", "AmazonS3", "Ceph Object Gateway", "nginx"];
+        assert_eq!(servers.map(lists), [true, true, false, false, false]);
+    }
+
+    #[test]
     fn checksums_go_down_one_step_at_a_time_and_never_up() {
         let dialect = Dialect::new(ChecksumMode::Auto);
         assert_eq!(dialect.checksum(), Checksum::Trailer);

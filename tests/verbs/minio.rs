@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use holdfs::s3::ops::{AppendObject, ListObjectsV2, NewObject, PutObject};
 use holdfs::s3::transfer::{Progress, Tuning};
 use holdfs::s3::vendor::minio::{
-    FanOut, FanOutEntry, ListenNotification, PromptObject, Snowball, SnowballContent, SnowballObject,
-    SnowballOptions, put_object_fan_out, upload_snowball,
+    FanOut, FanOutEntry, FannedOut, ListenNotification, PromptObject, Snowball, SnowballContent,
+    SnowballObject, SnowballOptions, put_object_fan_out, upload_snowball,
 };
 use holdfs::s3::{Body, ErrorKind};
 
 use super::{holds_or_lacks, taken};
-use crate::mounted::harness::{Bucket, Store, block_on};
+use crate::mounted::harness::{Bucket, Store, block_on, observed};
 
 #[test]
 fn an_object_grows_where_its_end_is() {
@@ -133,6 +133,11 @@ fn archives_come_from_files_and_readers_with_gzip_and_by_way_of_a_file() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the archive is gone");
 }
 
+fn fanned_out(bucket: &Bucket<'_>, fan_out: &FanOut) -> Option<Vec<FannedOut>> {
+    let answer = block_on(put_object_fan_out(&bucket.client, fan_out));
+    taken("PutObjectFanOut", observed("PutObjectFanOut", answer))
+}
+
 #[test]
 fn the_same_bytes_go_under_many_keys() {
     let bucket = Bucket::new(Store::shared());
@@ -140,7 +145,7 @@ fn the_same_bytes_go_under_many_keys() {
     let metadata = [("colour".to_owned(), "red".to_owned())].into();
     let entries = vec![entry("a"), FanOutEntry { metadata, ..entry("d/b") }, entry("c")];
     let fan_out = FanOut { bucket: bucket.name.clone(), body: "the same".into(), entries };
-    let done = taken("PutObjectFanOut", block_on(put_object_fan_out(&bucket.client, &fan_out)));
+    let done = fanned_out(&bucket, &fan_out);
     let Some(done) = done else { return };
     assert!(done.iter().all(|object| object.error.is_none() && object.etag.is_some()), "{done:?}");
     for key in ["a", "d/b", "c"] {
@@ -160,7 +165,7 @@ fn some_of_many_may_fail_and_say_so() {
         FanOutEntry { tags: tags("&"), ..entry("bad") },
     ];
     let fan_out = FanOut { bucket: bucket.name.clone(), body: "the same".into(), entries };
-    let done = taken("PutObjectFanOut", block_on(put_object_fan_out(&bucket.client, &fan_out)));
+    let done = fanned_out(&bucket, &fan_out);
     let Some(done) = done else { return };
     let seen: Vec<_> = done.iter().map(|object| (object.key.as_str(), object.error.is_none())).collect();
     if holds_or_lacks("PutObjectFanOut: refuses what is no tag", &seen, &vec![("good", true), ("bad", false)])

@@ -80,4 +80,11 @@ fn a_form_uploads_what_its_policy_allows() {
     assert!(matches!(post("out/k", "hello").0, 400 | 403), "the embedded server says 400");
     assert_eq!(post("in/long", "more than ten bytes").0, 400);
     assert_eq!(bucket.keys(), ["in/k"]);
+    let (status, said) = post("in/${filename}", "by name");
+    assert_eq!(status / 100, 2, "{said}");
+    holds_or_lacks(
+        "PostObject: the name of the file",
+        &bucket.get("in/f").as_deref(),
+        &Some(&b"by name"[..]),
+    );
 }

@@ -16,7 +16,6 @@ use crate::base::checksum::Algorithm;
 use crate::base::digest::{hex, md5};
 use crate::embedded::blob::Content;
 use crate::embedded::options::Etags;
-use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::{Checksum, Choice, Kind};
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{Object, Version};
@@ -86,7 +85,7 @@ impl Api {
                     return Err(wrong_offset(size));
                 }
                 let version = bucket.put_again(scope, &input.key, whole, stamp)?;
-                Ok((version, bucket.settings.versioning != Versioning::Off))
+                Ok((version, bucket.is_versioned()))
             })
             .await?;
         self.tell("s3:ObjectCreated:Put", &input.bucket, &input.key, &version);

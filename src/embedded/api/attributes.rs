@@ -10,7 +10,6 @@ use super::sums::{Seat, Sums, with_sums};
 use super::wire::{self, shown_version, version_id};
 use super::{Api, listing, timestamp};
 use crate::embedded::options::Limits;
-use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{Object, PartSummary};
 
@@ -23,7 +22,7 @@ impl Api {
         let id = version_id(input.version_id.clone());
         let (version, versioned) = self.store.read(&input.bucket, |bucket| {
             let version = bucket.find(&input.key, id.as_ref())?.clone();
-            Ok((version, bucket.settings.versioning != Versioning::Off))
+            Ok((version, bucket.is_versioned()))
         })?;
         let object = version.object.as_ref().ok_or_else(Refusal::no_such_key)?;
         // One header with a list, or several.

@@ -18,7 +18,6 @@ use super::wire::{self, shown_version};
 use super::xml::malformed;
 use super::{Api, ignored};
 use crate::embedded::operation::{Query, Target};
-use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::Kind;
 use crate::embedded::storage::multipart::{Expected, ListedPart, Start};
 use crate::embedded::storage::refusal::Refusal;
@@ -53,8 +52,7 @@ impl Api {
         let version = self.store.complete_upload(bucket, (key, &id), &listed, &expected, &conditions).await?;
         self.keep(bucket, key, &version.id, kept).await?;
         self.tell("s3:ObjectCreated:CompleteMultipartUpload", bucket, key, &version);
-        let versioned =
-            self.store.read(bucket, |bucket| Ok(bucket.settings.versioning != Versioning::Off))?;
+        let versioned = self.store.read(bucket, |bucket| Ok(bucket.is_versioned()))?;
         let mut response = completed((bucket, key), &version)?;
         let mut say = |name, text: Option<String>| {
             let value = text.and_then(|text| HeaderValue::from_str(&text).ok());

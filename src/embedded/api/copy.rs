@@ -17,7 +17,7 @@ use super::given::{Given, take_headers};
 use super::kept::Kept;
 use super::multipart::part_number;
 use super::object::found_unless;
-use super::receive::Digests;
+use super::receive::{Digests, etag_of};
 use super::restore::check_readable;
 use super::sums::{self, Seat, Sums, with_sums};
 use super::wire::{self, shown_version};
@@ -25,7 +25,6 @@ use super::{Api, Ignored, ignored, timestamp};
 use crate::base::checksum::Algorithm;
 use crate::base::ranges::ByteRange;
 use crate::embedded::options::Etags;
-use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::{Checksum, Choice, Kind};
 use crate::embedded::storage::condition::ReadConditions;
 use crate::embedded::storage::multipart::Part;
@@ -56,7 +55,7 @@ impl Api {
         let id = version_id.map(|id| VersionId::from(String::from(id)));
         let (version, shown_version) = self.store.read(&bucket, |bucket| {
             let version = bucket.find(&key, id.as_ref())?.clone();
-            let shown = shown_version(&version.id, bucket.settings.versioning != Versioning::Off);
+            let shown = shown_version(&version.id, bucket.is_versioned());
             Ok((version, shown))
         })?;
         let source = Source { bucket, key, version, named: id.is_some(), shown_version };
@@ -112,7 +111,7 @@ impl Api {
                 kept.hold(&mut object, stamp.now)?;
                 object.holds.extend(retained.into_iter().flat_map(|retained| retained.holds));
                 let version = bucket.put_again(scope, &input.key, object, stamp)?;
-                Ok((version, bucket.settings.versioning != Versioning::Off))
+                Ok((version, bucket.is_versioned()))
             })
             .await?;
         self.tell("s3:ObjectCreated:Copy", &input.bucket, &input.key, &version);
@@ -130,7 +129,8 @@ impl Api {
         let algorithm = asked.unwrap_or(source.checksum.algorithm);
         let kept = source.checksum.kind == Kind::FullObject && source.checksum.algorithm == algorithm;
         if kept && (source.parts.is_empty() || self.etags == Etags::Opaque) {
-            let etag = if source.parts.is_empty() { source.etag.clone() } else { random_etag() };
+            let etag =
+                if source.parts.is_empty() { source.etag.clone() } else { etag_of(None, Etags::Opaque) };
             return Ok((etag, source.checksum.clone()));
         }
         let digests = Digests::new(self.etags == Etags::Md5, [algorithm]);
@@ -177,10 +177,6 @@ impl Api {
         };
         Ok(Seat::answer(seat, output))
     }
-}
-
-fn random_etag() -> String {
-    format!("{:032x}", fastrand::u128(..))
 }
 
 fn copied(version: &Version, versioned: bool, source: Option<String>) -> S3Response<CopyObjectOutput> {

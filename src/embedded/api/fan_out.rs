@@ -16,7 +16,6 @@ use super::receive::Received;
 use super::wire;
 use crate::base::timestamp::{parse_rfc3339, rfc3339_millis};
 use crate::embedded::policy::Who;
-use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::Checksum;
 use crate::embedded::storage::lock::Retention;
 use crate::embedded::storage::refusal::Refusal;
@@ -104,7 +103,7 @@ impl Api {
                 let (checksum, parts, about) = (bytes.checksum.clone(), Vec::new(), Box::new(about));
                 let object = NewObject { content, etag, checksum, parts, about, lock, acl: None };
                 let version = bucket.put_again(scope, &key, Object::new(object), stamp)?;
-                let versioned = bucket.settings.versioning != Versioning::Off;
+                let versioned = bucket.is_versioned();
                 let shown = wire::shown_version(&version.id, versioned);
                 Ok((version, shown))
             })

@@ -18,7 +18,6 @@ use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored};
 use crate::base::checksum::Algorithm;
 use crate::embedded::form::Form;
-use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::checksum::{Checksum, Choice};
 use crate::embedded::storage::condition::WriteConditions;
 use crate::embedded::storage::refusal::Refusal;
@@ -40,7 +39,8 @@ impl Api {
         let is_form = form.is_some();
         let who = signed_by(&request.extensions);
         let (mut input, headers) = (request.input, request.headers);
-        if is_form {
+        if let Some(form) = &form {
+            input.key = form.key(&input.key);
             // Its key was not known when the request was let in.
             self.may(who, "PutObject", &input.bucket, Some(&input.key), &Default::default())?;
         }
@@ -90,7 +90,7 @@ impl Api {
                 let mut object = Object::new(object);
                 kept.hold(&mut object, stamp.now)?;
                 let version = bucket.put_again(scope, &input.key, object, stamp)?;
-                Ok((version, bucket.settings.versioning != Versioning::Off))
+                Ok((version, bucket.is_versioned()))
             })
             .await?;
         let event = if is_form { "s3:ObjectCreated:Post" } else { "s3:ObjectCreated:Put" };

@@ -15,7 +15,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::about::check_tags;
 use super::wire::{self, bypass, version_id};
 use super::{Api, timestamp};
-use crate::embedded::storage::bucket::{LockRule, Versioning};
+use crate::embedded::storage::bucket::LockRule;
 use crate::embedded::storage::lock::{DefaultRetention, Period, Retention};
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{Object, Tags};
@@ -33,7 +33,7 @@ impl Api {
         self.store.read(bucket, |bucket| {
             let found = bucket.find(key, version.as_ref())?;
             let object = found.object.as_ref().ok_or_else(Refusal::no_such_key)?;
-            let versioned = bucket.settings.versioning != Versioning::Off;
+            let versioned = bucket.is_versioned();
             Ok((look(object)?, wire::shown_version(&found.id, versioned)))
         })
     }
@@ -53,7 +53,7 @@ impl Api {
                 Ok(())
             };
             let version = bucket.edit(scope, key, version.as_ref(), edit)?;
-            Ok((version, bucket.settings.versioning != Versioning::Off))
+            Ok((version, bucket.is_versioned()))
         });
         let (version, versioned) = tagged.await?;
         self.tell(event, bucket, key, &version);

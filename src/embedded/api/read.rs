@@ -17,7 +17,6 @@ use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored, timestamp};
 use crate::base::ranges::ByteRange;
 use crate::embedded::blob::ContentStream;
-use crate::embedded::storage::bucket::Versioning;
 use crate::embedded::storage::condition::ReadConditions;
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{Object, Version};
@@ -105,9 +104,7 @@ impl Api {
                 found = bucket.find(&format!("{}/", input.key), version_id.as_ref());
             }
             let version = found?.clone();
-            let settings = &bucket.settings;
-            let (versioned, protected) =
-                (settings.versioning != Versioning::Off, settings.protection.is_some());
+            let (versioned, protected) = (bucket.is_versioned(), bucket.settings.protection.is_some());
             Ok(Found { version, versioned, protected })
         })?;
         if !ignored.conditions {

@@ -63,7 +63,7 @@ impl Digests {
 }
 
 /// MD5 in hex, or as many random digits.
-fn etag_of(md5: Option<[u8; 16]>, etags: Etags) -> String {
+pub fn etag_of(md5: Option<[u8; 16]>, etags: Etags) -> String {
     match (etags, md5) {
         (Etags::Md5, Some(md5)) => hex(&md5),
         (Etags::Md5, None) | (Etags::Opaque, _) => format!("{:032x}", fastrand::u128(..)),

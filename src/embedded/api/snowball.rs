@@ -12,6 +12,7 @@ use super::receive::Digests;
 use crate::base::ranges::ByteRange;
 use crate::embedded::blob::Content;
 use crate::embedded::policy::Who;
+use crate::embedded::storage::change::Stamp;
 use crate::embedded::storage::checksum::{Checksum, Choice};
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{About, Lock, NewObject};
@@ -129,7 +130,7 @@ impl Api {
                 let lock = bucket.lock_for(lock, stamp.now)?;
                 let object = NewObject { content, etag, checksum, parts: Vec::new(), about, lock, acl: None };
                 // A time that has not come yet would be a lie of the archive.
-                let stamp = crate::embedded::storage::bucket::Stamp { now: modified.min(stamp.now), ..stamp };
+                let stamp = Stamp { now: modified.min(stamp.now), ..stamp };
                 bucket.put(scope, &key, object, stamp)
             })
             .await?;

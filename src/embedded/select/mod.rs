@@ -8,9 +8,11 @@
 mod aggregate;
 mod eval;
 pub mod format;
+mod functions;
 mod inflate;
 mod input;
 mod lexer;
+mod like;
 mod parser;
 mod pattern;
 pub mod range;

@@ -1,7 +1,6 @@
 //! One bucket as plain data: its keys with their versions, its uploads, its settings.
 //!
-//! Every change to it is also noted in [`Changes`], which the journal writes down; what is removed travels there
-//! too, so that its bytes stay until no record on disk names them.
+//! Every change to it is also noted in [`Changes`](super::change::Changes), which the journal writes down.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,10 +8,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::change::{Scope, Stamp};
 use super::condition::WriteConditions;
 use super::documents::Documents;
 use super::lock::{Bypass, DefaultRetention, Retention};
-use super::multipart::{Part, Upload};
+use super::multipart::Upload;
 use super::protection::Protection;
 use super::refusal::Refusal;
 use super::version::{Lock, NewObject, Object, Version, VersionId};
@@ -62,39 +62,6 @@ pub struct Renaming {
 
 const RENAMINGS_MAX: usize = 1000;
 
-/// What the journal has to write down, in order.
-#[derive(Default)]
-pub struct Changes(pub Vec<Change>);
-
-pub enum Change {
-    PutBucket { name: String, settings: Settings },
-    RemoveBucket { name: String },
-    PutVersion { bucket: String, key: String, version: Arc<Version> },
-    RemoveVersion { version: Arc<Version> },
-    PutUpload { bucket: String, upload: Arc<super::multipart::Start> },
-    PutPart { upload: u64, part: Arc<Part>, _replaced: Option<Arc<Part>> },
-    RemoveUpload { upload: Upload },
-}
-
-/// Serial and wall time of one change.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp {
-    pub serial: u64,
-    pub now: SystemTime,
-}
-
-impl Stamp {
-    /// Begins with the serial, so that ids sort by age even when the version they name has gone.
-    pub fn id(self) -> String {
-        format!("{:012x}{:020x}", self.serial, fastrand::u128(..1 << 80))
-    }
-
-    fn second(self) -> SystemTime {
-        let since = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(since.as_secs())
-    }
-}
-
 /// What a delete has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
@@ -102,27 +69,6 @@ pub struct Deletion {
     pub version: Option<VersionId>,
     /// A marker was laid, or the removed version was one.
     pub marker: bool,
-}
-
-/// Names the bucket for [`Changes`].
-pub struct Scope<'a> {
-    pub name: &'a str,
-    pub changes: &'a mut Changes,
-}
-
-impl Scope<'_> {
-    fn put_version(&mut self, key: &str, version: &Arc<Version>) {
-        let (bucket, key, version) = (self.name.to_owned(), key.to_owned(), version.clone());
-        self.changes.0.push(Change::PutVersion { bucket, key, version });
-    }
-
-    fn remove_version(&mut self, version: Arc<Version>) {
-        self.changes.0.push(Change::RemoveVersion { version });
-    }
-
-    pub fn note(&mut self, change: Change) {
-        self.changes.0.push(change);
-    }
 }
 
 impl Bucket {
@@ -357,6 +303,11 @@ impl Bucket {
         let version = version.clone();
         scope.put_version(key, &version);
         Ok(version)
+    }
+
+    /// It has or had versions: replies name them then.
+    pub fn is_versioned(&self) -> bool {
+        self.settings.versioning != Versioning::Off
     }
 
     pub fn needs_lock(&self) -> Result<(), Refusal> {

@@ -16,7 +16,8 @@ use std::task::{Context, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bucket::{Bucket, Change, Changes, Settings};
+use super::bucket::{Bucket, Settings};
+use super::change::{Change, Changes};
 use super::multipart::{Part, Start, Upload};
 use super::refusal::Refusal;
 use super::version::Version;

@@ -5,6 +5,7 @@
 //! order in memory, and is answered only when the journal has it.
 
 pub mod bucket;
+pub mod change;
 pub mod checksum;
 pub mod condition;
 pub mod documents;
@@ -26,7 +27,8 @@ use std::time::SystemTime;
 
 use parking_lot::RwLock;
 
-use self::bucket::{Bucket, Change, Changes, Scope, Settings, Stamp, Versioning};
+use self::bucket::{Bucket, Settings, Versioning};
+use self::change::{Change, Changes, Scope, Stamp};
 use self::condition::WriteConditions;
 use self::documents::Documents;
 use self::journal::{Journal, Loaded};
