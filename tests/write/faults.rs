@@ -263,7 +263,19 @@ fn se_03_no_key_leads_out_of_the_state_directory() {
         format!("{mark}/con"),
         format!("{mark}\\..\\x"),
         format!("{mark}\n{}", "x".repeat(900)),
+        format!("{mark}/{}", "y".repeat(1024 - mark.len() - 1)),
+        format!("{mark}\0x"),
+        format!("~/{mark}"),
+        ".".to_owned(),
+        "..".to_owned(),
     ];
+    let random = std::iter::repeat_with(|| {
+        let pieces = ["..", ".", "/", "//", "\\", "\0", "~", "%2e%2e", "tmp", "etc", "é", " "];
+        let key: String =
+            (0..fastrand::usize(1..12)).map(|_| pieces[fastrand::usize(..pieces.len())]).collect();
+        format!("{key}{mark}")
+    });
+    let keys: Vec<String> = keys.into_iter().chain(random.take(24)).collect();
     rig.server.faults().add(Rule::new(status(403, "AccessDenied")).on("PutObject"));
     let files: Vec<_> = keys.iter().map(|key| rig.create(key)).collect();
     for file in &files {

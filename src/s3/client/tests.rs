@@ -14,8 +14,8 @@ use crate::s3::credentials::{Fetching, Source};
 use crate::s3::ops::*;
 use crate::s3::scripted::{Answer, Heard, Server};
 use crate::s3::{
-    Body, BodySource, ChecksumMode, Client, Config, Credentials, ETag, Error, ErrorKind, PayloadSigning,
-    Provider, Style,
+    Body, BodySource, ChecksumMode, Client, Config, Credentials, ETag, Error, ErrorKind, Operation,
+    PayloadSigning, Provider, Style,
 };
 
 fn get(key: &str) -> GetObject {
@@ -104,6 +104,51 @@ async fn se_11_passing_failures_are_tried_again_and_signed_again() {
         assert!(heard[1].header("authorization").starts_with("AWS4-HMAC-SHA256"));
         assert_eq!(heard[1].body, b"data");
     }
+}
+
+#[tokio::test]
+async fn se_11_whatever_is_asked_again_is_signed_anew_with_the_time_of_then() {
+    async fn twice<O: Operation>(operation: O, answer: Answer) {
+        let began = timestamp::parse_rfc3339("2026-05-01T12:00:00Z").expect("a time");
+        let clock = Clock::manual_at(began);
+        let (passing, late) = (clock.clone(), AtomicU32::new(0));
+        let script = move |index: usize, _: &Heard| {
+            if index > 0 {
+                return answer.clone();
+            }
+            if late.fetch_add(1, Ordering::SeqCst) == 0 {
+                passing.advance(Duration::from_secs(5));
+            }
+            Answer::error(500, "InternalError")
+        };
+        let server = Server::start(script).await;
+        let client = Client::new(Config { clock, ..server.config() }).expect("a client");
+        client.send(&operation).await.unwrap_or_else(|error| panic!("{}: {error}", O::NAME));
+        let heard = server.heard();
+        let dates: Vec<_> = heard.iter().map(|heard| heard.header("x-amz-date")).collect();
+        assert_eq!(dates, ["20260501T120000Z", "20260501T120005Z"], "{}", O::NAME);
+        let signatures: Vec<_> = heard.iter().map(|heard| heard.header("authorization")).collect();
+        assert!(signatures.iter().all(|signature| signature.starts_with("AWS4-HMAC-SHA256 ")), "{}", O::NAME);
+        assert_ne!(signatures[0], signatures[1], "{}", O::NAME);
+    }
+    let (bucket, key) = (|| "bucket".to_owned(), || "key".to_owned());
+    twice(put(b"data"), stored()).await;
+    twice(get("key"), Answer::object("x")).await;
+    twice(head("key"), Answer::new(200, &[("etag", "\"e\""), ("content-length", "0")], "")).await;
+    twice(
+        DeleteObject { bucket: bucket(), key: key(), ..DeleteObject::default() },
+        Answer::new(204, &[], ""),
+    )
+    .await;
+    let listing = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+    twice(ListObjectsV2 { bucket: bucket(), ..ListObjectsV2::default() }, Answer::new(200, &[], listing))
+        .await;
+    let tags = [("a".to_owned(), "b".to_owned())].into();
+    let tagging = PutObjectTagging { bucket: bucket(), key: key(), version: None, tags };
+    twice(tagging, Answer::new(200, &[], "")).await;
+    let upload_id = "u".to_owned();
+    let abort = AbortMultipartUpload { bucket: bucket(), key: key(), upload_id };
+    twice(abort, Answer::new(204, &[], "")).await;
 }
 
 #[tokio::test]
