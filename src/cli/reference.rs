@@ -10,6 +10,7 @@ use crate::config;
 /// Prints docs/CONFIGURATION.md or docs/COMMANDS.md.
 #[derive(clap::Args, Debug)]
 pub struct Args {
+    /// Which page.
     #[arg(value_name = "PAGE", default_value = "configuration")]
     page: Page,
 }
@@ -158,6 +159,23 @@ fn after_help(page: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    /// Arguments of a command and of those below it that say nothing of themselves.
+    fn silent(command: &Command, path: &str) -> Vec<String> {
+        let path = format!("{path} {}", command.get_name());
+        let own = command.get_arguments().filter(|argument| {
+            !argument.is_hide_set() && argument.get_help().is_none_or(|help| help.to_string().is_empty())
+        });
+        let own = own.map(|argument| format!("{path}: {}", argument.get_id()));
+        own.chain(command.get_subcommands().flat_map(|below| silent(below, &path))).collect()
+    }
+
+    #[test]
+    fn every_argument_explains_itself() {
+        assert_eq!(silent(&crate::cli::Cli::command(), ""), [""; 0]);
+    }
+
     #[test]
     fn the_page_is_in_step_with_the_arguments() {
         let stored = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/COMMANDS.md"));

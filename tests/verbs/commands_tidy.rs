@@ -1,6 +1,7 @@
 //! Streams, interrupts and errors of the command line: nothing half done stays, and scripts can tell what happened.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -267,4 +268,51 @@ fn what_would_fail_for_every_key_ends_the_rest() {
     let (status, failed) = get("stranger");
     assert_eq!(status, 3);
     assert!((1..30).contains(&failed), "{failed} keys were tried although none could succeed");
+}
+
+/// What a command shows on a terminal, where it ends well.
+fn on_a_terminal(store: &Store, arguments: &[&str]) -> String {
+    let (mut master, mut slave) = (0, 0);
+    let (name, settings) = (std::ptr::null_mut(), std::ptr::null());
+    let size = libc::winsize { ws_row: 24, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: two places for descriptors and a size; no name is asked for, and no settings are given.
+    let opened = unsafe { libc::openpty(&mut master, &mut slave, name, settings, &size) };
+    assert_eq!(opened, 0, "a terminal");
+    // SAFETY: both were just opened.
+    let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+    let mut command = store.command();
+    command.args(arguments).stdout(Stdio::null()).stderr(slave);
+    let mut child = command.spawn().expect("holdfs starts");
+    drop(command);
+    let mut shown = Vec::new();
+    // The end of a terminal whose other side is closed is an error.
+    let _ = std::fs::File::from(master).read_to_end(&mut shown);
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    assert!(child.wait().unwrap().success(), "{shown}");
+    shown
+}
+
+#[test]
+fn a_terminal_shows_how_far_long_work_is() {
+    let slow = embedded::Options { bandwidth: Some(48 << 20), ..embedded::Options::default() };
+    let store = Store::embedded(slow);
+    let bucket = Bucket::new(&store);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (up, down, key) = (file("up"), file("down"), path(&bucket, "d/k"));
+    std::fs::write(&up, noise(5, 40 << 20)).unwrap();
+    let (prefix, all) = (path(&bucket, "d/"), file("all"));
+    let between = |shown: &str| {
+        let steps = shown.split(" MiB / 40.00 MiB").filter_map(|before| before.rsplit(' ').next());
+        let steps: Vec<f64> = steps.filter_map(|step| step.parse().ok()).collect();
+        assert!(
+            steps.is_sorted() && steps.iter().any(|step| (0.1..39.9).contains(step)),
+            "{steps:?} of {shown:?}"
+        );
+    };
+    between(&on_a_terminal(&store, &["object", "put", &up, &key]));
+    between(&on_a_terminal(&store, &["object", "get", &key, &down]));
+    on_a_terminal(&store, &["object", "cp", &key, &path(&bucket, "d/copy")]);
+    let many = on_a_terminal(&store, &["object", "get", "-r", &prefix, &all]);
+    assert!(many.contains("MiB/s") && many.contains("2 downloaded (80.00 MiB)"), "{many:?}");
 }

@@ -19,6 +19,7 @@ use crate::s3::{Client, ErrorKind};
 #[command(after_help = "\
 Examples:\n  holdfs bucket create photos --versioning\n  holdfs bucket create papers --object-lock --location eu-west-1")]
 pub struct CreateArgs {
+    /// Its name: 3 to 63 lower-case letters, digits, dots and hyphens.
     #[arg(value_name = "BUCKET")]
     bucket: String,
     /// Allow legal holds and retention; switches versioning on. Cannot be undone.
@@ -66,6 +67,7 @@ pub(super) async fn create(client: &Client, args: CreateArgs, format: Format) ->
 #[derive(Args, Debug)]
 #[command(after_help = "Example: holdfs bucket remove old-photos --force")]
 pub struct RemoveArgs {
+    /// The bucket.
     #[arg(value_name = "BUCKET")]
     bucket: String,
     /// Delete all that is in it first, for good: every object, every version, every unfinished upload.

@@ -1,5 +1,6 @@
 //! `holdfs bucket`: ls, create, remove, and what is set on a bucket.
 
+mod documents;
 mod info;
 mod make;
 mod settings;
@@ -49,6 +50,7 @@ pub enum BucketCommand {
     /// Show where a bucket is and all that is set on it.
     #[command(after_help = "Example: holdfs bucket info photos")]
     Info {
+        /// The bucket.
         #[arg(value_name = "BUCKET")]
         bucket: String,
     },
@@ -56,8 +58,10 @@ pub enum BucketCommand {
     #[command(after_help = "\
 A policy is a JSON string with --json.\n\nExample: holdfs bucket get photos lifecycle")]
     Get {
+        /// The bucket.
         #[arg(value_name = "BUCKET")]
         bucket: String,
+        /// Which document.
         #[arg(value_name = "SETTING", value_parser = settings::names())]
         setting: String,
         /// Which of several (analytics, intelligent-tiering, inventory, metrics) [default: list their ids].
@@ -69,8 +73,10 @@ A policy is a JSON string with --json.\n\nExample: holdfs bucket get photos life
 Examples:\n  holdfs bucket set photos versioning <<<'{\"Status\": \"Enabled\"}'\n  \
 holdfs bucket set photos lifecycle rules.xml")]
     Set {
+        /// The bucket.
         #[arg(value_name = "BUCKET")]
         bucket: String,
+        /// Which document.
         #[arg(value_name = "SETTING", value_parser = settings::names())]
         setting: String,
         /// `-` is standard input.
@@ -83,8 +89,10 @@ holdfs bucket set photos lifecycle rules.xml")]
     /// Take back a configuration document of a bucket.
     #[command(after_help = "Example: holdfs bucket unset photos lifecycle")]
     Unset {
+        /// The bucket.
         #[arg(value_name = "BUCKET")]
         bucket: String,
+        /// Which document.
         #[arg(value_name = "SETTING", value_parser = settings::names())]
         setting: String,
         /// Which of several.

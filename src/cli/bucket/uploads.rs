@@ -24,6 +24,7 @@ const HUNG_UP: Duration = Duration::from_secs(1);
 #[derive(Args, Debug)]
 #[command(after_help = "Example: holdfs bucket uploads photos --older-than 7d --abort")]
 pub struct UploadsArgs {
+    /// The bucket.
     #[arg(value_name = "BUCKET")]
     bucket: String,
     /// Only of keys that start so.
@@ -43,6 +44,7 @@ pub struct UploadsArgs {
 A line is the time, the event and the key; with --json the event as the store sends it.\n\n\
 Example: holdfs bucket watch photos --suffix .jpg --event s3:ObjectCreated:*")]
 pub struct WatchArgs {
+    /// The bucket.
     #[arg(value_name = "BUCKET")]
     bucket: String,
     /// Only keys that start so.

@@ -14,6 +14,7 @@ pub(super) struct Description {
     /// How the bytes are packed, such as gzip.
     #[arg(long, value_name = "CODING")]
     content_encoding: Option<String>,
+    /// The language of the text, such as en or de-CH.
     #[arg(long, value_name = "LANGUAGE")]
     content_language: Option<String>,
     /// Such as 'attachment; filename="a.pdf"'.
@@ -28,15 +29,16 @@ pub(super) struct Description {
     /// Where the website of the bucket sends who asks for this object.
     #[arg(long, value_name = "URL")]
     website_redirect: Option<String>,
-    /// User metadata.
+    /// User metadata; several with several options.
     #[arg(long, value_name = "NAME=VALUE")]
     metadata: Vec<String>,
+    /// A tag; several with several options. They take the place of those of a copy's source.
     #[arg(long, value_name = "KEY=VALUE")]
     tag: Vec<String>,
     /// Such as STANDARD_IA or GLACIER.
     #[arg(long, value_name = "CLASS")]
     storage_class: Option<String>,
-    /// A canned list, such as private or public-read.
+    /// Who may do what with it: a canned list, such as private or public-read.
     #[arg(long, value_name = "ACL")]
     acl: Option<String>,
     /// How the store encrypts it: AES256, aws:kms or aws:kms:dsse.
@@ -48,7 +50,7 @@ pub(super) struct Description {
     /// Put a legal hold on it.
     #[arg(long)]
     hold: bool,
-    /// Lock it: `GOVERNANCE 2027-01-31T00:00:00Z`.
+    /// Lock it until then: `GOVERNANCE 2027-01-31T00:00:00Z`, or COMPLIANCE, which nobody can take back.
     #[arg(long, num_args = 2, value_names = ["MODE", "UNTIL"])]
     retain: Option<Vec<String>>,
 }

@@ -28,6 +28,7 @@ use crate::s3::{Client, ObjectRef, VersionId};
 #[derive(Args, Debug)]
 #[command(after_help = "Example: holdfs object cat photos/notes.txt --range -1000")]
 pub struct CatArgs {
+    /// The object.
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
     /// This version instead of the current one.

@@ -25,8 +25,10 @@ The object is replaced as a whole, on the server, unless somebody else changes i
 none. More than 64 MiB are appended in several steps.\n\n\
 Example: journalctl -b | holdfs object append - logs/boot.log")]
 pub struct AppendArgs {
+    /// What is added; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// The object that grows.
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
     #[command(flatten)]
@@ -40,6 +42,7 @@ pub struct AppendArgs {
 Examples:\n  holdfs object compose logs/all.log logs/1.log logs/2.log\n  \
 holdfs object compose a/now.log a/log --version-id 3sL4kqtJlcpXroDTDmJ a/log")]
 pub struct ComposeArgs {
+    /// The object that is made; it may be one of the sources.
     #[arg(value_name = "BUCKET/KEY")]
     to: String,
     #[command(flatten)]
@@ -84,7 +87,11 @@ impl FromArgMatches for Sources {
 
 impl Args for Sources {
     fn augment_args(command: Command) -> Command {
-        let from = Arg::new(FROM).value_name("BUCKET/KEY").required(true).num_args(1..);
+        let from = Arg::new(FROM)
+            .value_name("SOURCE")
+            .required(true)
+            .num_args(1..)
+            .help("What it is made of, in this order: BUCKET/KEY");
         let version = Arg::new(VERSION_ID)
             .long("version-id")
             .value_name("ID")

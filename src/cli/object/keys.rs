@@ -28,7 +28,7 @@ pub(super) struct OwnKey {
 pub(super) struct CopyKeys {
     #[command(flatten)]
     own: OwnKey,
-    /// The same for the source of the copy.
+    /// A file with the key that the source was encrypted with.
     #[arg(long, value_name = "FILE")]
     sse_c_copy_source_key_file: Option<PathBuf>,
 }

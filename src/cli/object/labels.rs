@@ -40,6 +40,7 @@ pub struct TagArgs {
 pub struct HoldArgs {
     #[command(flatten)]
     which: Which,
+    /// What is to be done.
     #[arg(value_name = "on|off|show", default_value = "show", hide_possible_values = true)]
     action: HoldAction,
 }

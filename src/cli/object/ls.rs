@@ -21,6 +21,7 @@ use crate::s3::{Client, Result};
 A line is the time of modification, the size in bytes and the key; with --json an object a line.\n\n{ORDER}\n\n\
 Example: holdfs object ls photos/2026/ --recursive --include '*.jpg'"))]
 pub struct LsArgs {
+    /// What the keys begin with; a bucket alone for all of them.
     #[arg(value_name = "BUCKET[/PREFIX]")]
     target: String,
     /// Every key below, instead of one level.

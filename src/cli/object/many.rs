@@ -10,7 +10,7 @@ use crate::s3::transfer::Tuning;
 /// How several keys are chosen and worked on.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Many {
-    /// Every key that begins so (of a local directory: every file below it).
+    /// All keys that begin with what is named; of a local directory, all files below it.
     #[arg(long, short)]
     pub(super) recursive: bool,
     #[command(flatten)]

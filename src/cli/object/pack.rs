@@ -8,12 +8,10 @@ use bytes::Bytes;
 
 use super::Target;
 use super::batch::{Batch, Done, Report, Said};
-use super::describe::Description;
 use super::put::plan;
 use super::walk::Local;
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
-use crate::s3::ops::NewObject;
 use crate::s3::vendor::minio::{
     SnowballContent, SnowballObject, SnowballOptions, unpacks_snowballs, upload_snowball,
 };
@@ -69,18 +67,17 @@ fn is_small(path: &std::path::Path, bytes: &mut u64) -> bool {
     is_small
 }
 
-/// Where archives go and what their files are given.
+/// Where archives go. What is in them is given nothing beside its bytes: stores do not agree on what becomes of that.
 pub(super) struct Packing<'a> {
     pub(super) client: &'a Client,
     /// A bucket alone, or a key that ends with a slash.
     pub(super) to: &'a Target,
-    pub(super) description: &'a Description,
 }
 
 impl Packing<'_> {
     /// A failure where the store would keep archives as they are.
     pub(super) async fn check(&self) -> Outcome {
-        if unpacks_snowballs(self.client, &self.to.bucket, &self.to.key).await? {
+        if unpacks_snowballs(self.client, &self.to.bucket).await? {
             return Ok(());
         }
         Err(Failure::refused(
@@ -103,7 +100,7 @@ impl Packing<'_> {
                     fields.insert("file".to_owned(), about.clone().into());
                     sent.push((about, Said::done(fields.into()).moving(bytes.len() as u64)));
                     let content = SnowballContent::Bytes(bytes, modified);
-                    objects.push(SnowballObject { key: name, content });
+                    objects.push(SnowballObject { key: target.key, content });
                 }
                 Err(error) => {
                     let failure = Failure::refused(format!("Cannot read it: {error}."));
@@ -123,11 +120,10 @@ impl Packing<'_> {
     }
 
     async fn upload(&self, objects: Vec<SnowballObject>, batch: &Batch<'_>) -> Outcome {
-        let archive = format!("{}.holdfs-{:016x}.tar", self.to.key, fastrand::u64(..));
-        let object = self.description.over(NewObject::default())?;
-        let options = SnowballOptions { object, ..SnowballOptions::default() };
+        // At the top of the bucket: stores do not agree on what the archive's folder is to the names in it.
+        let archive = format!(".holdfs-{:016x}.tar", fastrand::u64(..));
         let to = (self.to.bucket.as_str(), archive.as_str());
-        upload_snowball(self.client, &batch.tuning(), to, objects, options).await?;
+        upload_snowball(self.client, &batch.tuning(), to, objects, SnowballOptions::default()).await?;
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ use crate::s3::{Client, VersionId};
 A line is the time, the size in bytes (or DELETED), * for the current version, the id and the key.\n\n\
 Example: holdfs object versions papers/a.pdf")]
 pub struct VersionsArgs {
+    /// The object, which may have been deleted.
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
 }
@@ -30,8 +31,10 @@ pub struct VersionsArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Example: holdfs object revert papers/a.pdf 3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY")]
 pub struct RevertArgs {
+    /// The object.
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
+    /// Which version, as `holdfs object versions` shows it.
     #[arg(value_name = "VERSION-ID")]
     version_id: String,
     #[command(flatten)]

@@ -20,6 +20,7 @@ Nothing is sent: the URL is made here, with your keys, and does what they may.\n
 Examples:\n  holdfs object presign papers/a.pdf --expires 600\n  \
 curl -T a.pdf \"$(holdfs object presign papers/a.pdf --method put)\"")]
 pub struct PresignArgs {
+    /// The object, which need not exist yet.
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
     /// What the bearer may do. `post` is a form for browsers, in JSON.

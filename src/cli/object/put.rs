@@ -56,12 +56,12 @@ pub struct PutArgs {
     #[arg(long)]
     resume: bool,
     /// With --recursive: send small files (up to 1 MiB) together, in archives that the store unpacks (MinIO and `holdfs
-    /// serve` do).
+    /// serve` do); they are given nothing beside their bytes.
     #[arg(
         long,
         requires = "recursive",
         conflicts_with_all = [
-            "preserve", "no_clobber", "resume", "hold", "retain", "checksum", "sse_c_key_file"
+            "preserve", "no_clobber", "resume", "checksum", "sse_c_key_file"
         ]
     )]
     snowball: bool,
@@ -149,6 +149,12 @@ fn destination(mut target: Target, file: &Path) -> Outcome<Target> {
 
 async fn all(client: &Client, args: &PutArgs, format: Format) -> Outcome {
     let directory = &args.file;
+    if args.snowball && !args.description.is_empty() {
+        return Err(Failure::usage(
+            "What goes up in archives is given nothing beside its bytes: leave out --snowball, or --tag, --metadata and \
+the like.",
+        ));
+    }
     if !directory.is_dir() {
         let message =
             format!("{} is no directory: --recursive uploads what is below one.", directory.display());
@@ -167,7 +173,7 @@ async fn all(client: &Client, args: &PutArgs, format: Format) -> Outcome {
         }
     });
     let batch = Batch::new(client, &args.many, format, Verb("uploaded"));
-    let packing = Packing { client, to: &to, description: &args.description };
+    let packing = Packing { client, to: &to };
     if args.snowball && !args.many.dry_run {
         packing.check().await?;
     }

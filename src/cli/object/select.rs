@@ -19,6 +19,7 @@ use crate::s3::ops::{
 With --json the records are JSON, one a line.\n\n\
 Example: holdfs object select logs/a.csv.gz \"select s.path from s3object s where s.status = '500'\" --compression gzip")]
 pub struct SelectArgs {
+    /// The object, in CSV, JSON or Parquet.
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
     /// Such as "select s.name from s3object s where s.age > '30'".

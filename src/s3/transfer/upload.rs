@@ -65,11 +65,19 @@ pub async fn upload(
         }
         UploadSource::Stream(_) => None,
     };
-    let upload = Upload { client, tuning, target, object, meter: Meter::of(tuning, total) };
+    let begin = || {
+        let (object, meter) = (object.clone(), Meter::of(tuning, total));
+        Upload { client, tuning, target, object, meter }
+    };
+    let upload = begin();
     let stored = match source {
         UploadSource::Bytes(bytes) => upload.bytes(bytes).await,
         UploadSource::File(file) => upload.file(file, Leftover::Abort).await,
-        UploadSource::Resumed(file) => upload.file(file, Leftover::Keep).await,
+        UploadSource::Resumed(file) => match upload.file(file.clone(), Leftover::Keep).await {
+            // Whoever began it has ended it meanwhile.
+            Err(error) if error.kind() == ErrorKind::NoSuchUpload => begin().file(file, Leftover::Keep).await,
+            stored => stored,
+        },
         UploadSource::Stream(pieces) => upload.stream(pieces).await,
     }?;
     put_late_tags(client, target, long_tags, stored.version.clone()).await?;

@@ -128,7 +128,8 @@ fn unwritten(what: &str, error: &io::Error) -> Error {
 
 /// An object of an archive.
 pub struct SnowballObject {
-    /// Its key, below the folder of the archive's own.
+    /// Its key. AWS puts it below the folder of the archive's own key, MinIO does not: an archive at the top of the bucket
+    /// is the same to both.
     pub key: String,
     /// Its bytes.
     pub content: SnowballContent,
@@ -151,7 +152,7 @@ pub struct SnowballOptions {
     pub gzip: bool,
     /// A file that holds the archive while it is uploaded, gone afterwards; `None` holds it in memory.
     pub staging: Option<PathBuf>,
-    /// What every object is given.
+    /// What every object is given, as far as the store does so: MinIO takes no more of it than storage class and lock.
     pub object: NewObject,
 }
 
@@ -190,10 +191,10 @@ pub async fn upload_snowball(
     }
 }
 
-/// Whether the store unpacks archives. An empty one is uploaded to the folder (a key that ends with a slash, or
-/// nothing): a store that knows nothing of archives keeps it as an object, which is removed again.
-pub async fn unpacks_snowballs(client: &Client, bucket: &str, folder: &str) -> Result<bool> {
-    let key = format!("{folder}.holdfs-{:016x}.tar", fastrand::u64(..));
+/// Whether the store unpacks archives. An empty one is uploaded: a store that knows nothing of archives keeps it as an
+/// object, which is removed again.
+pub async fn unpacks_snowballs(client: &Client, bucket: &str) -> Result<bool> {
+    let key = format!(".holdfs-{:016x}.tar", fastrand::u64(..));
     let stored = client.send(&Snowball::default().upload(bucket, &key, NewObject::default())).await?;
     let (bucket, version) = (bucket.to_owned(), stored.version);
     let head = HeadObject { bucket: bucket.clone(), key: key.clone(), ..HeadObject::default() };
@@ -358,14 +359,14 @@ mod tests {
         let stored = || Answer::new(200, &[("etag", "\"e\""), ("x-amz-version-id", "v1")], "");
         let kept = Answer::new(200, &[("etag", "\"e\""), ("content-length", "1024")], "");
         let server = Server::answering([stored(), kept, Answer::new(204, &[], "")]).await;
-        assert!(!unpacks_snowballs(&server.client(), "b", "d/").await.unwrap());
+        assert!(!unpacks_snowballs(&server.client(), "b").await.unwrap());
         let heard = server.heard();
-        assert!(heard[0].target.starts_with("/b/d/.holdfs-"), "{}", heard[0].target);
+        assert!(heard[0].target.starts_with("/b/.holdfs-"), "{}", heard[0].target);
         assert_eq!(heard[0].header("x-amz-meta-snowball-auto-extract"), "true");
         assert_eq!(heard[2].method, "DELETE");
         assert_eq!(heard[2].target, format!("{}?versionId=v1", heard[0].target), "nothing stays");
         let server = Server::answering([stored(), Answer::new(404, &[], "")]).await;
-        assert!(unpacks_snowballs(&server.client(), "b", "").await.unwrap());
+        assert!(unpacks_snowballs(&server.client(), "b").await.unwrap());
         assert_eq!(server.heard().len(), 2);
     }
 
