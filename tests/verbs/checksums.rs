@@ -261,6 +261,8 @@ fn a_completion_with_the_wrong_checksum_of_the_whole_is_refused() {
     let part = upload.part(1, Body::Bytes("right".into()));
     let complete = |bytes: &[u8]| {
         let complete = upload.complete(vec![part.clone()]).checksum_value(algorithm, &algorithm.of(bytes));
+        // MinIO compares it only where the type is said again.
+        let complete = complete.and_then(|complete| complete.checksum_type(ChecksumType::FullObject));
         bucket.send(&complete.unwrap()).map(|stored| stored.checksums).map_err(|error| error.kind())
     };
     let seen = complete(b"wrong");
@@ -278,11 +280,9 @@ fn a_copy_has_the_checksum_that_it_is_told_to_have() {
         let (name, key) = (bucket.name.clone(), format!("copy {algorithm}"));
         let copy = CopyObject { source, bucket: name, key: key.clone(), ..CopyObject::default() };
         let copied = bucket.send(&With::new(copy).checksum(algorithm)).unwrap();
-        let seen = (copied.checksums, head(&bucket, &key).checksums);
-        let due = (of(algorithm, b"bytes"), of(algorithm, b"bytes"));
-        if holds_or_lacks(&format!("CopyObject: to a checksum of {algorithm}"), &seen, &due) {
-            assert_eq!(verified(&bucket, &key), "bytes");
-        }
+        holds_or_lacks("CopyObject: the checksum in its answer", &copied.checksums, &of(algorithm, b"bytes"));
+        assert_eq!(head(&bucket, &key).checksums, of(algorithm, b"bytes"), "{algorithm}");
+        assert_eq!(verified(&bucket, &key), "bytes");
     }
 }
 
