@@ -96,6 +96,8 @@ mod session;
 pub mod settings;
 mod sign;
 mod skew;
+#[cfg(test)]
+mod suites;
 pub mod transfer;
 mod transport;
 pub mod vendor;

@@ -25,6 +25,7 @@ mod locks;
 mod minio;
 mod more;
 mod multipart;
+mod naughty;
 mod objects;
 mod paging;
 mod rare;
