@@ -76,7 +76,14 @@ pub fn is_defined(root: &Path, path: &str) -> bool {
         }
         left = rest;
     }
-    let files: Vec<String> = rust_files(&scope).iter().map(|file| read(file)).collect();
+    let mut files: Vec<String> = rust_files(&scope).iter().map(|file| read(file)).collect();
+    // What a module re-exports is in one of its neighbours.
+    if let [name, ..] = left
+        && scope.is_file()
+        && files.iter().any(|text| re_exports(text, name))
+    {
+        files = rust_files(scope.parent().unwrap_or(root)).iter().map(|file| read(file)).collect();
+    }
     let any = |check: &dyn Fn(&str) -> bool| files.iter().any(|text| check(text));
     match (left, field) {
         ([], None) => !files.is_empty(),

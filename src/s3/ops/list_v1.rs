@@ -3,7 +3,7 @@
 
 use http::Method;
 
-use super::list::{Decoder, check_names};
+use super::listed_names::{Decoder, check_names};
 use super::{ListedObject, on_bucket};
 use crate::s3::operation::{Reply, Request};
 use crate::s3::xml::Reader;

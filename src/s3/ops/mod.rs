@@ -17,11 +17,13 @@ pub mod archive;
 pub mod attributes;
 pub mod bucket;
 pub mod copy;
+pub mod delete;
 pub mod facts;
 pub mod headers;
 pub mod lambda;
 pub mod list;
 pub mod list_v1;
+mod listed_names;
 pub mod multipart;
 pub mod object;
 pub mod protection;
@@ -29,6 +31,7 @@ pub mod select;
 pub mod session;
 pub mod tagging;
 pub mod uploads;
+pub mod versions;
 pub mod with;
 
 pub use acl::*;
@@ -41,6 +44,7 @@ pub use archive::{GetObjectTorrent, RestoreObject, RestoreTier, Restoring};
 pub use attributes::*;
 pub use bucket::*;
 pub use copy::*;
+pub use delete::*;
 pub use facts::{IbmFacts, ObjectFacts};
 pub use headers::*;
 pub(in crate::s3) use headers::{put_some, text};
@@ -55,6 +59,7 @@ pub use session::CreateSession;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
 pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set, read_tag};
 pub use uploads::*;
+pub use versions::*;
 pub use with::{ChecksumType, CustomerKey, CustomerKeys, Grants, KeepHeaders, With};
 
 /// A request on the service itself.

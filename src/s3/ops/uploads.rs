@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use http::Method;
 
-use super::list::{Decoder, check_names};
+use super::listed_names::{Decoder, check_names};
 use super::{Owner, on_bucket};
 use crate::s3::dialect::{Vendor, vendor_of};
 use crate::s3::operation::{Reply, Request};

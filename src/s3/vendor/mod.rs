@@ -3,4 +3,5 @@
 mod fan_out;
 pub mod ibm;
 pub mod minio;
+mod retention;
 mod snowball;
