@@ -1,9 +1,11 @@
 //! How a command fails: one message for people, and the exit code that goes with it.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::terminal;
 use crate::{config, mount, s3};
 
 pub type Outcome<T = ()> = Result<T, Failure>;
@@ -41,6 +43,12 @@ impl Failure {
 
     fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), error: None }
+    }
+
+    /// A file that was named and cannot be read.
+    pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let name = path.display().to_string();
+        Self::refused(format!("Cannot read {}: {error}.", terminal::printable(&name)))
     }
 
     /// The same failure in other words, which say more to people.
@@ -99,7 +107,7 @@ pub fn report(outcome: Outcome) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {
-                super::terminal::failure(&failure, None);
+                terminal::failure(&failure, None);
             }
             ExitCode::from(failure.exit as u8)
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use holdfs::embedded;
 use holdfs::embedded::faults::{Action, Faults, Rule, When};
@@ -101,7 +102,10 @@ fn parts_of_another_file_are_not_taken() {
     let bucket = Bucket::new(&store);
     let (_folder, file) = torn_upload(&bucket, 3);
     let mut content = fs::read(&file).unwrap();
-    content[20 << 20] ^= 1;
+    // In each of the parts: nobody knows which two of them are there.
+    for at in [7, 20 << 20, 36 << 20] {
+        content[at] ^= 1;
+    }
     fs::write(&file, &content).unwrap();
     ran(&store, &["object", "put", "--resume", &file, &path(&bucket, "k")]).ok();
     assert_eq!((requests(&store, "UploadPart"), requests(&store, "CreateMultipartUpload")), (3, 1));
@@ -215,4 +219,37 @@ fn a_resumed_download_is_held_against_its_checksum() {
     assert_eq!(names(folder.path()), [""; 0], "what is not the object's is not kept");
     ran(&store, &get).ok();
     assert!(fs::read(&file).unwrap() == content);
+}
+
+/// Keys that a command prints, and how long they live.
+fn keys(store: &Store, life: Duration) -> String {
+    let token = server(store).session_token(life);
+    let (id, secret, token) = (&store.access_key, &store.secret_key, token.expose());
+    format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}","SessionToken":"{token}"}}"#)
+}
+
+#[test]
+fn s3_01_a_process_that_was_paused_beyond_the_life_of_its_keys_goes_on() {
+    let slow = embedded::Options { bandwidth: Some(12 << 20), ..embedded::Options::default() };
+    let store = Store::embedded(slow);
+    let bucket = Bucket::new(&store);
+    let home = tempfile::tempdir().unwrap();
+    let (file, printed) = (home.path().join("file"), home.path().join("keys.json"));
+    fs::write(&file, noise(10, BYTES)).unwrap();
+    fs::write(&printed, keys(&store, Duration::from_secs(2))).unwrap();
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    let profile = format!("[default]\ncredential_process = cat {}\n", printed.display());
+    fs::write(home.path().join(".aws/config"), profile).unwrap();
+    let mut command = store.command();
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("HOME", home.path());
+    command.args(["object", "put", file.to_str().unwrap(), &path(&bucket, "k")]).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    until("an upload in parts", || !parts(&bucket).is_empty());
+    send(&child, libc::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(2500));
+    fs::write(&printed, keys(&store, Duration::from_secs(600))).unwrap();
+    send(&child, libc::SIGCONT);
+    Ran::from(child.wait_with_output().unwrap()).ok();
+    assert!(bucket.get("k").unwrap() == fs::read(&file).unwrap());
+    assert!(requests(&store, "CompleteMultipartUpload") >= 2, "the old keys were refused");
 }

@@ -10,7 +10,7 @@ use super::documents::{Documents, Emptied, Form, Kept, Removed, Several, Status,
 use super::info::Look;
 use crate::cli::object::Format;
 use crate::cli::runtime;
-use crate::cli::terminal::{self, data};
+use crate::cli::terminal::data;
 use crate::cli::{Failure, Outcome};
 use crate::s3::Client;
 use crate::s3::settings::*;
@@ -153,10 +153,7 @@ fn read(file: &Path) -> Outcome<String> {
     match done {
         Ok(_) if text.trim().is_empty() => Err(Failure::usage("The document is empty.")),
         Ok(_) => Ok(text),
-        Err(error) => {
-            let name = file.display().to_string();
-            Err(Failure::refused(format!("{}: {error}.", terminal::printable(&name))))
-        }
+        Err(error) => Err(Failure::unreadable(file, &error)),
     }
 }
 

@@ -60,7 +60,7 @@ pub struct GetArgs {
     #[arg(long)]
     preserve: bool,
     /// Go on where a download of the same version that did not end has stopped, and leave what has arrived if this one
-    /// does not end either.
+    /// does not end either; it lies beside the file, as .holdfs-….part.
     #[arg(long, conflicts_with = "range")]
     resume: bool,
 }

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use serde_json::json;
 
 use super::batch::Said;
 use super::describe::Description;
 use super::keys::{CopyKeys, OwnKey};
 use super::{Format, Target, reach};
-use crate::cli::terminal::printable;
 use crate::cli::{Failure, Outcome, runtime};
 use crate::s3::Client;
 use crate::s3::ops::Stored;
@@ -130,15 +128,9 @@ pub(super) async fn append(client: &Client, args: &AppendArgs, format: Format) -
         }
         first = false;
     }
-    said(&target, &stored, json!({ "appended": appended })).write(format)
-}
-
-fn said(target: &Target, stored: &Stored, more: serde_json::Value) -> Said {
-    let mut said = Said::done(more);
-    said.fields.extend(target.fields());
-    said.fields.insert("etag".to_owned(), json!(stored.etag.as_ref().map(|etag| &*etag.0)));
-    said.fields.insert("version_id".to_owned(), json!(stored.version.as_ref().map(|version| &*version.0)));
-    said
+    let mut fields = target.stored(&stored);
+    fields.insert("appended".to_owned(), appended.into());
+    Said::done(fields.into()).write(format)
 }
 
 type Source = Box<dyn Read + Send>;
@@ -154,13 +146,8 @@ fn open(file: &Path) -> Outcome<Source> {
     if file == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }
-    match File::open(file) {
-        Ok(file) => Ok(Box::new(file)),
-        Err(error) => {
-            let name = file.display().to_string();
-            Err(Failure::refused(format!("{}: {error}.", printable(&name))))
-        }
-    }
+    let file = File::open(file).map_err(|error| Failure::unreadable(file, &error))?;
+    Ok(Box::new(file))
 }
 
 /// The objects one behind the other.
@@ -181,6 +168,7 @@ pub(super) async fn compose(client: &Client, args: &ComposeArgs, format: Format)
         ..transfer::Target::default()
     };
     let stored = transfer::compose(&clients.to, &Tuning::default(), &target, &pieces).await?;
-    said(&to, &stored, json!({ "sources": args.from.0.iter().map(|(from, _)| from).collect::<Vec<_>>() }))
-        .write(format)
+    let mut fields = to.stored(&stored);
+    fields.insert("sources".to_owned(), args.from.0.iter().map(|(from, _)| from.clone()).collect());
+    Said::done(fields.into()).write(format)
 }

@@ -64,8 +64,7 @@ impl CopyKeys {
 }
 
 fn read(file: &Path) -> Outcome<CustomerKey> {
-    let content = std::fs::read(file)
-        .map_err(|error| Failure::refused(format!("Cannot read {}: {error}.", file.display())))?;
+    let content = std::fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
     if std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.mode() & 0o077 != 0) {
         terminal::note(format_args!("Others on this machine can read {}: chmod 600 it.", file.display()));
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures_util::stream;
-use serde_json::json;
 
 use super::batch::{Batch, Done, Report, Said, Verb};
 use super::checks::Checks;
@@ -119,11 +118,8 @@ async fn one(
 }
 
 fn said(target: &Target, file: &Path, stored: &Stored) -> Said {
-    let mut fields = target.fields();
+    let mut fields = target.stored(stored);
     fields.insert("file".to_owned(), file.to_string_lossy().into());
-    fields.insert("etag".to_owned(), json!(stored.etag.as_ref().map(|etag| &*etag.0)));
-    fields.insert("version_id".to_owned(), json!(stored.version.as_ref().map(|version| &*version.0)));
-    fields.insert("checksums".to_owned(), json!(stored.checksums));
     Said::done(fields.into())
 }
 

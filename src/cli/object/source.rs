@@ -43,8 +43,7 @@ impl Source {
         if path.as_os_str() == "-" {
             return Ok(Self::pipe(client, io::stdin()));
         }
-        let unreadable =
-            |error: io::Error| Failure::refused(format!("Cannot read {}: {error}.", path.display()));
+        let unreadable = |error: io::Error| Failure::unreadable(path, &error);
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         match metadata.file_type() {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cli::terminal::printable;
 use crate::cli::{Failure, Outcome};
-use crate::s3::ops::{HeadObject, ObjectHeaders, ReadConditions};
+use crate::s3::ops::{HeadObject, ObjectHeaders, ReadConditions, Stored};
 use crate::s3::{Client, ErrorKind, VersionId};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,15 @@ impl Target {
         if let Some(version) = &self.version {
             fields.insert("version_id".to_owned(), (*version.0).into());
         }
+        fields
+    }
+
+    /// What the store says of the object that it has just made here.
+    pub(super) fn stored(&self, stored: &Stored) -> Map<String, Value> {
+        let mut fields = self.fields();
+        fields.insert("etag".to_owned(), json!(stored.etag.as_ref().map(|etag| &*etag.0)));
+        fields.insert("version_id".to_owned(), json!(stored.version.as_ref().map(|version| &*version.0)));
+        fields.insert("checksums".to_owned(), json!(stored.checksums));
         fields
     }
 
