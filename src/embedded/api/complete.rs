@@ -87,7 +87,7 @@ fn listed(document: bytes::Bytes) -> Result<Vec<ListedPart>, Refusal> {
 }
 
 fn listed_part(part: CompletedPart, seat: Option<Seat>) -> Result<ListedPart, Refusal> {
-    let incomplete = || Refusal::new(400, "MalformedXML", "A part needs its number and its ETag");
+    let incomplete = || malformed("a part needs its number and its ETag");
     let number = part.part_number.and_then(|number| u32::try_from(number).ok()).ok_or_else(incomplete)?;
     let etag = part.e_tag.ok_or_else(incomplete)?.into_value();
     let given = sums_of!(part, seat).given();

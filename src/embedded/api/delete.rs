@@ -9,6 +9,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::access::signed_by;
 use super::object::found_unless;
 use super::wire::{self, bypass, list_header, shown_version, version_id};
+use super::xml::malformed;
 use super::{Api, ignored};
 use crate::embedded::policy::Who;
 use crate::embedded::storage::bucket::Deletion;
@@ -77,17 +78,10 @@ impl Api {
         let input = request.input;
         self.store.read(&input.bucket, |_| Ok(()))?;
         let objects = input.delete.objects;
-        let malformed = || {
-            Refusal::new(
-                400,
-                "MalformedXML",
-                "The XML you provided was not well-formed or did not \
-                                                              validate against our published schema",
-            )
-        };
         let nameless = objects.iter().any(|object| object.key.is_empty());
-        if objects.is_empty() || objects.len() > self.store.limits.delete_keys_max || nameless {
-            return Err(malformed().into());
+        let most = self.store.limits.delete_keys_max;
+        if objects.is_empty() || objects.len() > most || nameless {
+            return Err(malformed(format!("a batch names 1 to {most} keys, none of them empty")).into());
         }
         let bypass = bypass(input.bypass_governance_retention);
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());

@@ -14,6 +14,7 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::about::check_tags;
 use super::wire::{self, bypass, version_id};
+use super::xml::malformed;
 use super::{Api, timestamp};
 use crate::embedded::storage::bucket::LockRule;
 use crate::embedded::storage::lock::{DefaultRetention, Period, Retention};
@@ -121,7 +122,7 @@ impl Api {
     ) -> S3Result<S3Response<PutObjectLegalHoldOutput>> {
         let input = request.input;
         let status = input.legal_hold.and_then(|hold| hold.status);
-        let on = wire::legal_hold(&status.ok_or_else(malformed)?)?;
+        let on = wire::legal_hold(&status.ok_or_else(|| malformed("a legal hold needs a Status"))?)?;
         let version = version_id(input.version_id);
         let held = self.store.write(&input.bucket, |bucket, scope, _| {
             bucket.needs_lock()?;
@@ -157,13 +158,13 @@ impl Api {
         request: S3Request<PutObjectRetentionInput>,
     ) -> S3Result<S3Response<PutObjectRetentionOutput>> {
         let input = request.input;
-        let asked = input.retention.ok_or_else(malformed)?;
+        let asked = input.retention.ok_or_else(|| malformed("the document is missing"))?;
         let retention = match (asked.mode, asked.retain_until_date) {
             (None, None) => None,
             (Some(mode), Some(until)) => {
                 Some(Retention { mode: wire::retention_mode(&mode)?, until: wire::system_time(&until) })
             }
-            _ => return Err(malformed().into()),
+            _ => return Err(malformed("a retention needs both Mode and RetainUntilDate, or neither").into()),
         };
         let (version, bypass) = (version_id(input.version_id), bypass(input.bypass_governance_retention));
         let retained = self.store.write(&input.bucket, |bucket, scope, stamp| {
@@ -198,21 +199,17 @@ impl Api {
         request: S3Request<PutObjectLockConfigurationInput>,
     ) -> S3Result<S3Response<PutObjectLockConfigurationOutput>> {
         let input = request.input;
-        let configuration = input.object_lock_configuration.ok_or_else(malformed)?;
+        let missing = || malformed("the document is missing");
+        let configuration = input.object_lock_configuration.ok_or_else(missing)?;
         let enabled = configuration.object_lock_enabled.as_ref().map(ObjectLockEnabled::as_str);
         if enabled != Some(ObjectLockEnabled::ENABLED) {
-            return Err(malformed().into());
+            return Err(malformed("ObjectLockEnabled must be Enabled").into());
         }
         let default = configuration.rule.and_then(|rule| rule.default_retention);
         let rule = LockRule { default: default.map(default_of).transpose()? };
         self.store.set(&input.bucket, |bucket| bucket.set_lock_rule(rule)).await?;
         Ok(S3Response::new(PutObjectLockConfigurationOutput::default()))
     }
-}
-
-fn malformed() -> Refusal {
-    let message = "The XML you provided was not well-formed or did not validate against our published schema";
-    Refusal::new(400, "MalformedXML", message)
 }
 
 fn default_dto(default: DefaultRetention) -> DefaultRetentionDto {
@@ -231,10 +228,10 @@ fn default_of(asked: DefaultRetentionDto) -> Result<DefaultRetention, Refusal> {
     let period = match (asked.days, asked.years) {
         (Some(days), None) => positive(days, 36_500).map(Period::Days),
         (None, Some(years)) => positive(years, 100).map(Period::Years),
-        _ => return Err(malformed()),
+        _ => return Err(malformed("a default retention needs Days or Years")),
     };
     let period = period
         .ok_or_else(|| Refusal::argument("Default retention period must be a positive integer value."))?;
-    let mode = asked.mode.ok_or_else(malformed)?;
+    let mode = asked.mode.ok_or_else(|| malformed("a default retention needs a Mode"))?;
     Ok(DefaultRetention { mode: wire::retention_mode(&mode)?, period })
 }

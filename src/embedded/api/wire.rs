@@ -7,6 +7,7 @@ use http::header::{self, HeaderValue};
 use s3s::dto::{ETag, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetentionMode, Timestamp};
 use s3s::{S3Error, S3ErrorCode};
 
+use super::xml::malformed;
 use crate::embedded::storage::condition::{Etags, WriteConditions};
 use crate::embedded::storage::lock::{Bypass, Mode, Retention};
 use crate::embedded::storage::refusal::Refusal;
@@ -128,7 +129,7 @@ pub fn legal_hold(status: &ObjectLockLegalHoldStatus) -> Result<bool, Refusal> {
     match status.as_str() {
         ObjectLockLegalHoldStatus::ON => Ok(true),
         ObjectLockLegalHoldStatus::OFF => Ok(false),
-        _ => Err(Refusal::new(400, "MalformedXML", "A legal hold is ON or OFF")),
+        _ => Err(malformed("a legal hold is ON or OFF")),
     }
 }
 
