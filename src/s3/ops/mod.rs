@@ -10,29 +10,29 @@ use crate::s3::endpoint::arn::is_arn;
 use crate::s3::operation::{Reply, ReplyBody, Request, RequestChecksum};
 use crate::s3::{Body, Error, ErrorKind, Result, VersionId};
 
-pub mod acl;
-pub mod annotations;
-pub mod append;
-pub mod archive;
-pub mod attributes;
-pub mod bucket;
-pub mod copy;
-pub mod delete;
-pub mod facts;
-pub mod headers;
-pub mod lambda;
-pub mod list;
-pub mod list_v1;
+pub(in crate::s3) mod acl;
+pub(in crate::s3) mod annotations;
+pub(in crate::s3) mod append;
+pub(in crate::s3) mod archive;
+pub(in crate::s3) mod attributes;
+pub(in crate::s3) mod bucket;
+pub(in crate::s3) mod copy;
+pub(in crate::s3) mod delete;
+pub(in crate::s3) mod facts;
+pub(in crate::s3) mod headers;
+pub(in crate::s3) mod lambda;
+pub(in crate::s3) mod list;
+pub(in crate::s3) mod list_v1;
 mod listed_names;
-pub mod multipart;
-pub mod object;
-pub mod protection;
-pub mod select;
-pub mod session;
-pub mod tagging;
-pub mod uploads;
-pub mod versions;
-pub mod with;
+pub(in crate::s3) mod multipart;
+pub(in crate::s3) mod object;
+pub(in crate::s3) mod protection;
+pub(in crate::s3) mod select;
+pub(in crate::s3) mod session;
+pub(in crate::s3) mod tagging;
+pub(in crate::s3) mod uploads;
+pub(in crate::s3) mod versions;
+pub(in crate::s3) mod with;
 
 pub use acl::*;
 pub use annotations::{
@@ -54,7 +54,10 @@ pub use list_v1::*;
 pub use multipart::*;
 pub use object::*;
 pub use protection::*;
-pub use select::*;
+pub use select::{
+    Compression, CsvHeader, CsvInput, CsvOutput, JsonInput, JsonOutput, JsonShape, QuoteFields, ScanRange,
+    ScanStats, SelectEvent, SelectInput, SelectObjectContent, SelectOutput, Selected,
+};
 pub use session::CreateSession;
 pub use tagging::{DeleteObjectTagging, GetObjectTagging, PutObjectTagging};
 pub(in crate::s3) use tagging::{NO_TAGS, decode_tag_set, encode_tag_set, read_tag};
