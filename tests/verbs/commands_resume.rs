@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use holdfs::base::timestamp;
 use holdfs::embedded;
 use holdfs::embedded::faults::{Action, Faults, Rule, When};
 use holdfs::s3::ops::{ListMultipartUploads, ListParts};
@@ -221,11 +222,14 @@ fn a_resumed_download_is_held_against_its_checksum() {
     assert!(fs::read(&file).unwrap() == content);
 }
 
-/// Keys that a command prints, and how long they live.
+/// Keys that a command prints, with the end of their life.
 fn keys(store: &Store, life: Duration) -> String {
     let token = server(store).session_token(life);
     let (id, secret, token) = (&store.access_key, &store.secret_key, token.expose());
-    format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}","SessionToken":"{token}"}}"#)
+    let end = timestamp::rfc3339(SystemTime::now() + life);
+    format!(
+        r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}","SessionToken":"{token}","Expiration":"{end}"}}"#
+    )
 }
 
 #[test]
@@ -251,5 +255,4 @@ fn s3_01_a_process_that_was_paused_beyond_the_life_of_its_keys_goes_on() {
     send(&child, libc::SIGCONT);
     Ran::from(child.wait_with_output().unwrap()).ok();
     assert!(bucket.get("k").unwrap() == fs::read(&file).unwrap());
-    assert!(requests(&store, "CompleteMultipartUpload") >= 2, "the old keys were refused");
 }
