@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{ContentHeaders, GetObject, put};
+use super::{CompleteMultipartUpload, ContentHeaders, GetObject, put};
 use crate::base::digest;
 use crate::base::secret::Secret;
 use crate::s3::operation::{Payload, Replay, Reply, Request, RequestChecksum};
@@ -314,6 +314,11 @@ impl<O: Operation> Operation for With<O> {
         if self.checksum != RequestChecksum::Usual {
             request.checksum = self.checksum;
         }
+        // MinIO takes a value of which nothing is said for a composite one.
+        if O::NAME == CompleteMultipartUpload::NAME && self.checksum == RequestChecksum::Given {
+            let whole = HeaderValue::from_static(ChecksumType::FullObject.as_str());
+            request.headers.entry("x-amz-checksum-type").or_insert(whole);
+        }
         Ok(request)
     }
 
@@ -341,8 +346,9 @@ impl<O: Operation> Operation for With<O> {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{reply, wire};
-    use super::super::{HeadObject, PutObject};
+    use super::super::{HeadObject, Part, PutObject, WriteCondition};
     use super::*;
+    use crate::s3::ETag;
 
     fn head() -> HeadObject {
         HeadObject { bucket: "b".into(), key: "k".into(), ..HeadObject::default() }
@@ -365,6 +371,24 @@ mod tests {
         }
         assert!(text.contains(value));
         assert!(!format!("{:?}", head.encode().unwrap().headers).contains(value));
+    }
+
+    #[test]
+    fn the_value_of_a_completion_is_said_to_be_of_the_whole() {
+        let (bucket, key, upload_id) = ("b".to_owned(), "k".to_owned(), "u".to_owned());
+        let parts = vec![Part { number: 1, etag: ETag::parse("e"), size: 1, checksum: None, modified: None }];
+        let condition = WriteCondition::None;
+        let complete = CompleteMultipartUpload { bucket, key, upload_id, parts, condition };
+        let value = |complete: CompleteMultipartUpload| {
+            With::new(complete).checksum_value(ChecksumAlgorithm::Crc32, &[1; 4]).unwrap()
+        };
+        let kind = |with: With<_>| with.encode().unwrap().headers.get("x-amz-checksum-type").cloned();
+        assert_eq!(kind(value(complete.clone())).unwrap(), "FULL_OBJECT");
+        let told = value(complete.clone()).checksum_type(ChecksumType::Composite).unwrap();
+        assert_eq!(kind(told).unwrap(), "COMPOSITE");
+        assert_eq!(kind(With::new(complete)), None);
+        let put = With::new(PutObject::new("b", "k", "")).checksum_value(ChecksumAlgorithm::Crc32, &[1; 4]);
+        assert!(!put.unwrap().encode().unwrap().headers.contains_key("x-amz-checksum-type"));
     }
 
     #[test]
