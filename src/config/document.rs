@@ -30,9 +30,11 @@ named by `--profile` is the only place then:
 
 Those that expire are renewed ahead of time.
 
-On AWS, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, `AWS_S3_USE_ARN_REGION` and
+On AWS, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, `AWS_S3_USE_ARN_REGION`,
+`AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS`, `AWS_S3_US_EAST_1_REGIONAL_ENDPOINT` and
 `AWS_S3_DISABLE_EXPRESS_SESSION_AUTH` choose among its addresses, as do `use_accelerate_endpoint` and its kin in the
-profile. The ARN of an access point, its parts divided by colons, may stand for a bucket.
+profile. The ARN of an access point, its parts divided by colons, may stand for a bucket; the alias of one, too.
+A store that is not AWS's is its own token service (STS), unless `AWS_ENDPOINT_URL_STS` or the profile names one.
 
 Sizes are bytes, or have a unit: `K`, `M`, `G`, `T` are powers of 1024, `KB`, `MB`, `GB`, `TB` powers of 1000. Times have
 a unit: `ms`, `s`, `m`, `h`, `d`; a bare number is seconds.
