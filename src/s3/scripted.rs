@@ -47,6 +47,8 @@ pub struct Answer {
 enum Then {
     Listen,
     Close,
+    /// With bytes unread, which is what resets a connection.
+    Reset,
     Stall,
 }
 
@@ -97,6 +99,10 @@ impl Answer {
     /// Says so as soon as the head has come, and hangs up a little later.
     pub fn early(self) -> Self {
         Self { early: true, then: Then::Close, ..self }
+    }
+    /// Says so as soon as the head has come, and hangs up on what is still being sent.
+    pub fn rude(self) -> Self {
+        Self { early: true, then: Then::Reset, ..self }
     }
     /// Hangs up `missing` bytes before the end.
     pub fn cut(mut self, missing: usize) -> Self {
@@ -173,7 +179,10 @@ async fn converse(mut socket: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec
         if early.early {
             log.lock().push(heard);
             let _ = socket.write_all(&early.bytes).await;
-            return drain(socket).await;
+            if early.then != Then::Reset {
+                drain(socket).await;
+            }
+            return;
         }
         if hear_body(&mut socket, &mut buffer, &mut heard).await.is_none() {
             return;
@@ -192,7 +201,7 @@ async fn converse(mut socket: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec
         }
         match answer.then {
             Then::Listen => {}
-            Then::Close => return,
+            Then::Close | Then::Reset => return,
             Then::Stall => tokio::time::sleep(Duration::from_secs(3600)).await,
         }
     }

@@ -648,6 +648,45 @@ async fn an_answer_before_the_end_of_the_body_is_heard() {
     assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::PreconditionFailed, false), "{error}");
 }
 
+/// 4 MiB whose every piece keeps the sender busy for a while, as a slow disk does.
+struct Slow;
+
+impl BodySource for Slow {
+    fn len(&self) -> u64 {
+        64 << 16
+    }
+    fn open(&self) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<Bytes>> + Send>> {
+        Box::pin(futures_util::stream::iter((0..64).map(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            Ok(Bytes::from(vec![0; 1 << 16]))
+        })))
+    }
+}
+
+async fn put_slowly(server: &Server) -> Result<Stored, Error> {
+    let config = Config { checksum_mode: ChecksumMode::Header, ..server.config() };
+    let put = PutObject { body: Body::Source(Arc::new(Slow)), ..put(b"") };
+    Client::new(config).expect("a client").send(&put).await
+}
+
+/// Without that, a refusal of a large body would be a broken connection, tried again for a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_a_store_that_hangs_up_on_the_body_is_heard() {
+    let server = Server::answering([Answer::error(403, "AccessDenied").rude()]).await;
+    for _ in 0..10 {
+        let error = put_slowly(&server).await.expect_err("denied");
+        assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Denied, false), "{error}");
+    }
+    assert_eq!(server.heard().len(), 10, "none of them was tried again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_hangs_up_on_the_body_without_a_word_is_asked_again_at_once() {
+    let server = Server::answering([Answer::raw("").rude(), stored()]).await;
+    put_slowly(&server).await.expect("stored by the second attempt");
+    assert_eq!(server.heard().len(), 2);
+}
+
 #[tokio::test]
 async fn a_proxy_gets_the_whole_address_and_its_password() {
     let proxy = Server::answering([Answer::object("x")]).await;

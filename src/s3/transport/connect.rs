@@ -103,11 +103,11 @@ impl Connector {
             Some(proxy) if secure => self.tunnel(proxy, to, &host).await?,
             Some(proxy) => {
                 let tcp = self.open(proxy.uri(), &host).await?;
-                return Ok(Wire::Plain { tcp, proxied: true });
+                return Ok(Wire::over(Stream::Plain(tcp), true));
             }
         };
         if !secure {
-            return Ok(Wire::Plain { tcp, proxied: false });
+            return Ok(Wire::over(Stream::Plain(tcp), false));
         }
         self.wrap(tcp, &host).await
     }
@@ -136,7 +136,7 @@ impl Connector {
         let name = ServerName::try_from(bare).map_err(|error| bug(error.to_string()))?;
         let stream =
             tls.connect(name, tcp.into_inner()).await.map_err(|error| ConnectError::of_tls(host, &error))?;
-        Ok(Wire::Tls(Box::new(TokioIo::new(stream))))
+        Ok(Wire::over(Stream::Tls(Box::new(TokioIo::new(stream))), false))
     }
 }
 
@@ -161,29 +161,73 @@ impl Service<Uri> for Connector {
 }
 
 /// An open connection.
-pub enum Wire {
-    Plain { tcp: TokioIo<TcpStream>, proxied: bool },
+///
+/// A store that refuses a large body may answer and hang up without reading it. Sending then fails while the answer lies
+/// there to be read, and a client that gave up would never hear it. So a sender whose peer has hung up falls silent,
+/// and reading says how it was: by the answer, or by the end of the connection.
+pub struct Wire {
+    stream: Stream,
+    proxied: bool,
+    hung_up: bool,
+}
+
+enum Stream {
+    Plain(TokioIo<TcpStream>),
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+}
+
+impl Wire {
+    fn over(stream: Stream, proxied: bool) -> Self {
+        Self { stream, proxied, hung_up: false }
+    }
+
+    /// What came of sending, unless the peer has hung up: then reading goes on alone.
+    fn sent<T>(&mut self, context: &Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match outcome {
+            Poll::Ready(Err(error)) if is_hang_up(&error) => {
+                self.hung_up = true;
+                // The reader may have looked just before.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(matches!(self, Self::Plain { proxied: true, .. }))
+        Connected::new().proxy(self.proxied)
     }
 }
 
 macro_rules! forward {
     ($self:ident, $method:ident($($argument:expr),*)) => {
-        match $self.get_mut() {
-            Wire::Plain { tcp, .. } => Pin::new(tcp).$method($($argument),*),
-            Wire::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
+        match &mut $self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).$method($($argument),*),
+            Stream::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
         }
     };
 }
 
+/// As `forward`, of what sends.
+macro_rules! send {
+    ($self:ident, $method:ident($context:ident $(, $argument:expr)*)) => {{
+        if $self.hung_up {
+            return Poll::Pending;
+        }
+        let outcome = forward!($self, $method($context $(, $argument)*));
+        $self.sent($context, outcome)
+    }};
+}
+
 impl Read for Wire {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
@@ -192,26 +236,30 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        forward!(self, poll_write(context, bytes))
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        send!(self, poll_write(context, bytes))
     }
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(self, poll_flush(context))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        send!(self, poll_flush(context))
     }
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         forward!(self, poll_shutdown(context))
     }
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain { tcp, .. } => tcp.is_write_vectored(),
-            Self::Tls(tls) => tls.is_write_vectored(),
+        match &self.stream {
+            Stream::Plain(tcp) => tcp.is_write_vectored(),
+            Stream::Tls(tls) => tls.is_write_vectored(),
         }
     }
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        forward!(self, poll_write_vectored(context, buffers))
+        send!(self, poll_write_vectored(context, buffers))
     }
 }
