@@ -74,6 +74,10 @@ impl Dialect {
     pub fn vendor(&self) -> Vendor {
         VENDORS[usize::from(self.vendor.load(Ordering::Relaxed))]
     }
+    /// It is known to take the form of a fan-out for a browser's. (Ceph 16 may even die of it.)
+    pub fn knows_no_fan_outs(&self) -> bool {
+        matches!(self.vendor(), Vendor::Aws | Vendor::Ceph)
+    }
     /// Listings can carry metadata and tags, so that no entry needs a HEAD.
     pub fn lists_metadata(&self) -> bool {
         matches!(self.vendor(), Vendor::Minio | Vendor::Holdfs)

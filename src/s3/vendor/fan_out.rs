@@ -67,6 +67,10 @@ pub struct FannedOut {
 /// Stores the bytes under every key. Each object is stored by itself: some may fail and say so. `Unsupported` where
 /// the store takes the form for a browser's.
 pub async fn put_object_fan_out(client: &Client, fan_out: &FanOut) -> Result<Vec<FannedOut>> {
+    let unsupported = |why| Err(Error::new(ErrorKind::Unsupported, why));
+    if client.dialect().knows_no_fan_outs() {
+        return unsupported("The store does not know fan-outs: send the bytes once for each key.");
+    }
     let key = format!("fan-out-{:016x}", fastrand::u64(..));
     let policy = PostPolicy::new(&fan_out.bucket, SystemTime::now() + EXPIRES).key(&key);
     let policy = policy.starts_with(LIST, "")?;
@@ -75,8 +79,9 @@ pub async fn put_object_fan_out(client: &Client, fan_out: &FanOut) -> Result<Vec
     if done.is_empty() {
         let bucket = fan_out.bucket.clone();
         client.send(&DeleteObject { bucket, key, ..DeleteObject::default() }).await?;
-        let why = "The store does not know fan-outs: it stored the bytes under one key, which is gone again.";
-        return Err(Error::new(ErrorKind::Unsupported, why));
+        return unsupported(
+            "The store does not know fan-outs: it stored the bytes under one key, which is gone again.",
+        );
     }
     Ok(done)
 }
@@ -185,7 +190,9 @@ impl Operation for PostFanOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::ops::HeadBucket;
     use crate::s3::ops::fixture::reply;
+    use crate::s3::scripted::{Answer, Server};
 
     fn fan_out() -> FanOut {
         let tagged = FanOutEntry {
@@ -221,5 +228,13 @@ mod tests {
         assert_eq!((done[0].etag.as_ref(), done[0].error.as_ref()), (Some(&ETag("e".into())), None));
         assert_eq!(done[1].error.as_deref(), Some("no"));
         assert_eq!(form.decode(reply(200, &[], "no")).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+    #[tokio::test]
+    async fn a_store_that_is_known_not_to_fan_out_is_sent_no_form() {
+        let server = Server::answering([Answer::new(200, &[("server", "AmazonS3")], "")]).await;
+        let client = server.client();
+        client.send(&HeadBucket { bucket: "bucket".into() }).await.unwrap();
+        let refused = put_object_fan_out(&client, &fan_out()).await.unwrap_err();
+        assert_eq!((refused.kind(), server.heard().len()), (ErrorKind::Unsupported, 1));
     }
 }
