@@ -183,6 +183,23 @@ fn a_download_goes_on_where_another_process_was_killed() {
     assert_eq!(names(folder.path()), ["file"], "nothing is left beside it");
 }
 
+/// Who is killed between the new name of the file and the end of the notes leaves notes of bytes that are elsewhere.
+#[test]
+fn notes_of_bytes_that_are_not_there_are_not_believed() {
+    let store = Store::embedded(embedded::Options::default());
+    let bucket = Bucket::new(&store);
+    let content = noise(9, BYTES);
+    bucket.put("k", &content);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    torn_download(&bucket, folder.path(), &file);
+    let part = names(folder.path()).into_iter().find(|name| name.ends_with(".part")).unwrap();
+    fs::remove_file(folder.path().join(part)).unwrap();
+    ran(&store, &["object", "get", "--resume", &path(&bucket, "k"), &file]).ok();
+    assert!(fs::read(&file).unwrap() == content);
+    assert_eq!(names(folder.path()), ["file"], "nothing is left beside it");
+}
+
 #[test]
 fn what_was_downloaded_of_another_version_is_not_taken() {
     let store = Store::embedded(embedded::Options::default());

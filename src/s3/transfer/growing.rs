@@ -45,6 +45,10 @@ impl GrowingFile {
         let file = open(&path)?;
         file.try_lock().map_err(|_| io::Error::other("another process is downloading it"))?;
         let mut notes = open(&notes_path)?;
+        if file.metadata()?.len() == 0 {
+            // Notes without their bytes: who was killed right after the file got its name leaves them.
+            notes.set_len(0)?;
+        }
         let there = read_notes(&mut notes, object.size)?;
         Ok(Self { file, path, notes: Mutex::new(notes), notes_path, there })
     }
