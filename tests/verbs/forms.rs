@@ -1,14 +1,22 @@
 //! Browsers' forms, as browsers send them.
 
+use std::time::Duration;
+
 use holdfs::s3::post::PostForm;
 
 use crate::mounted::harness::block_on;
 
-/// Sends a form with this key and file; status and body of the answer. Ceph 16 reads the policy beyond its end, and
-/// what lies there is now and then such that it is "Malformed JSON": then the same form is sent again.
+/// Sends a form with this key and file; status and body of the answer. Ceph 16 calls one and the same policy malformed
+/// now and then, while other requests are under way: then the form is sent again.
 pub fn post(form: &PostForm, key: &str, file: &str) -> (u16, String) {
-    let mut answers = (0..10).map(|_| post_once(form, key, file));
-    answers.find(|(_, said)| !said.contains("Malformed JSON")).expect("an answer to the form")
+    for _ in 0..20 {
+        let answer = post_once(form, key, file);
+        if !answer.1.contains("Malformed JSON") {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    panic!("twenty times the answer was that this policy is malformed: {:?}", form.fields);
 }
 
 fn post_once(form: &PostForm, key: &str, file: &str) -> (u16, String) {
