@@ -92,6 +92,7 @@ impl Args for Sources {
             .help("What it is made of, in this order: BUCKET/KEY");
         let version = Arg::new(VERSION_ID)
             .long("version-id")
+            .allow_hyphen_values(true)
             .value_name("ID")
             .help("This version of the source before it instead of the current one");
         command.arg(from.action(ArgAction::Append)).arg(version.action(ArgAction::Append))

@@ -102,7 +102,7 @@ pub(super) struct Which {
     #[arg(value_name = "BUCKET/KEY")]
     pub(super) target: String,
     /// This version instead of the current one.
-    #[arg(long, value_name = "ID", conflicts_with = "recursive")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, conflicts_with = "recursive")]
     pub(super) version_id: Option<String>,
     #[command(flatten)]
     pub(super) many: Many,

@@ -35,7 +35,7 @@ pub struct RevertArgs {
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
     /// Which version, as `holdfs object versions` shows it.
-    #[arg(value_name = "VERSION-ID")]
+    #[arg(value_name = "VERSION-ID", allow_hyphen_values = true)]
     version_id: String,
     #[command(flatten)]
     key: OwnKey,

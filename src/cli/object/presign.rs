@@ -30,7 +30,7 @@ pub struct PresignArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     expires: u64,
     /// This version instead of the current one.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     version_id: Option<String>,
     /// With `put` and `post`: the type that the bearer must send.
     #[arg(long, value_name = "TYPE")]
