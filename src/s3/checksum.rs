@@ -187,9 +187,19 @@ const VERIFIED: [Algorithm; 10] = [
 /// Verifies the body of a whole object with the best checksum that came along. Those of single parts
 /// (`value-N`) say nothing about the bytes in their order, and a range cannot be verified at all.
 pub fn verifier(status: http::StatusCode, headers: &HeaderMap) -> Option<Box<dyn Verify>> {
-    if status != http::StatusCode::OK {
-        return None;
-    }
+    if status == http::StatusCode::OK { verifier_of(headers) } else { None }
+}
+
+/// The same for one part of an object, with what a store keeps of that part: MinIO says no type with it, others that
+/// the object's is made of those of its parts. What is said to be of the whole is of use for a part that is all of it.
+pub fn part_verifier(is_all: bool, headers: &HeaderMap) -> Option<Box<dyn Verify>> {
+    let is_of_whole = headers.get(TYPE).is_some_and(|kind| kind == "FULL_OBJECT");
+    if is_of_whole && !is_all { None } else { verifier_of(headers) }
+}
+
+const TYPE: &str = "x-amz-checksum-type";
+
+fn verifier_of(headers: &HeaderMap) -> Option<Box<dyn Verify>> {
     let found = |algorithm| {
         let expected = echo(algorithm, headers).filter(|value| !value.contains('-'))?.to_owned();
         Some(Box::new(Verifier { expected, running: Running::new(algorithm) }) as _)

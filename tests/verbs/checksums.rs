@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 use holdfs::s3::ops::{
     ChecksumType, CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload, GetObject,
-    GetObjectAttributes, HeadObject, ListObjectsV2, ListParts, NewObject, ObjectHeaders, Part, PutObject,
-    PutObjectTagging, UploadPart, With, WriteCondition,
+    GetObjectAttributes, GetObjectOutput, HeadObject, ListObjectsV2, ListParts, NewObject, ObjectHeaders,
+    Part, PutObject, PutObjectTagging, UploadPart, With, WriteCondition,
 };
 use holdfs::s3::post::PostPolicy;
 use holdfs::s3::{Body, BodySource, ChecksumAlgorithm, ErrorKind, Result};
@@ -251,6 +251,61 @@ fn uploads_in_parts_have_the_checksum_of_the_whole_or_of_the_parts() {
             assert_eq!(verified(&bucket, &upload.key), whole, "{what}");
         }
     }
+}
+
+#[test]
+fn a_part_is_told_with_its_own_checksum_where_that_of_the_object_is_made_of_them() {
+    let bucket = Bucket::new(Store::shared());
+    let all = [Bytes::from(noise(1, PART)), Bytes::from(noise(2, 100))];
+    for algorithm in ChecksumAlgorithm::ALL.into_iter().filter(|algorithm| is_kept(&bucket, *algorithm)) {
+        let kinds = [ChecksumType::FullObject, ChecksumType::Composite];
+        let kinds = kinds.into_iter().filter(|kind| is_legal(algorithm, *kind));
+        for (kind, parts) in kinds.flat_map(|kind| [(kind, &all[..]), (kind, &all[1..])]) {
+            let upload = Upload::begin(&bucket, algorithm, kind).unwrap();
+            let sent =
+                (1..).zip(parts).map(|(number, bytes)| upload.part(number, Body::Bytes(bytes.clone())));
+            bucket.send(&upload.complete(sent.collect())).unwrap();
+            for (number, bytes) in (1..).zip(parts) {
+                // S3 has nothing to say of one of several parts where it keeps the checksum of the whole.
+                let own = kind == ChecksumType::Composite || parts.len() == 1;
+                let due =
+                    (if own { of(algorithm, bytes) } else { BTreeMap::new() }, own.then_some(kind.as_str()));
+                let tells = |operation: &str, said: &ObjectHeaders| {
+                    assert_eq!(
+                        said.parts_count,
+                        Some(parts.len() as u32),
+                        "{operation} {algorithm} {kind:?}"
+                    );
+                    let what = format!("{operation}: checksum of a part, {kind:?}");
+                    holds_or_lacks(&what, &said.checksums, &due.0);
+                    holds_or_lacks(&format!("{what}: its type"), &said.checksum_type.as_deref(), &due.1);
+                };
+                let (got, head) = part_of(&bucket, &upload.key, number);
+                tells("GetObject", &got.headers);
+                tells("HeadObject", &head);
+                assert_eq!(block_on(got.body.collect(PART)).unwrap(), bytes, "{algorithm} {kind:?}");
+            }
+        }
+    }
+}
+
+fn part_of(bucket: &Bucket<'_>, key: &str, number: u32) -> (GetObjectOutput, ObjectHeaders) {
+    let (name, key) = (bucket.name.clone(), key.to_owned());
+    let get = GetObject {
+        bucket: name.clone(),
+        key: key.clone(),
+        part_number: Some(number),
+        checksum_mode: true,
+        ..GetObject::default()
+    };
+    let head = HeadObject {
+        bucket: name,
+        key,
+        part_number: Some(number),
+        checksum_mode: true,
+        ..HeadObject::default()
+    };
+    (bucket.send(&get).unwrap(), bucket.send(&head).unwrap())
 }
 
 #[test]

@@ -58,6 +58,8 @@ fn dl_03_a_completion_is_never_sent_with_a_part_missing() {
         let rule = rig.server.faults().add(rule);
         file.write_at(0, &data).unwrap();
         assert_eq!(rig.close(&file).unwrap_err().kind(), ErrorKind::Denied);
+        // The close hears of it first.
+        rig.until("the mount is told", || !rig.commits.failed.lock().is_empty());
         assert_eq!(rig.requests("CompleteMultipartUpload"), 0);
         assert_eq!((rig.get("f"), rig.commits.failed.lock().len()), (None, 1));
         rig.server.faults().remove(rule);

@@ -12,11 +12,12 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, StdError};
 
 use super::kept::tell_retention;
 use super::restore::{check_readable, restore_header};
-use super::sums::{Seat, Sums, with_sums};
+use super::sums::{Seat, Sums, kind_name, with_sums};
 use super::wire::{self, shown_version};
 use super::{Api, Ignored, ignored, timestamp};
 use crate::base::ranges::ByteRange;
 use crate::embedded::blob::ContentStream;
+use crate::embedded::storage::checksum::Kind;
 use crate::embedded::storage::condition::ReadConditions;
 use crate::embedded::storage::refusal::Refusal;
 use crate::embedded::storage::version::{Object, Version};
@@ -40,7 +41,8 @@ impl Found {
 struct Slice {
     range: ByteRange,
     partial: bool,
-    parts: Option<i32>,
+    /// The number of the part, where one was asked for.
+    part: Option<u32>,
 }
 
 impl Api {
@@ -129,11 +131,11 @@ fn slice(object: &Object, range: Option<Range>, part: Option<i32>) -> Result<Sli
         (Some(_), Some(_)) => {
             Err(Refusal::request("Cannot specify both Range header and partNumber query parameter").into())
         }
-        (None, None) => Ok(Slice { range: ByteRange::new(0, len), partial: false, parts: None }),
+        (None, None) => Ok(Slice { range: ByteRange::new(0, len), partial: false, part: None }),
         (Some(range), None) => {
             let cut =
                 range.check(len).ok().filter(|cut| !cut.is_empty()).ok_or_else(|| unsatisfiable(len))?;
-            Ok(Slice { range: ByteRange::new(cut.start, cut.end), partial: true, parts: None })
+            Ok(Slice { range: ByteRange::new(cut.start, cut.end), partial: true, part: None })
         }
         (None, Some(number)) => part_slice(object, number),
     }
@@ -152,29 +154,46 @@ fn unsatisfiable(len: u64) -> S3Error {
 
 /// A whole object counts as its own part 1.
 fn part_slice(object: &Object, number: i32) -> Result<Slice, S3Error> {
-    let len = object.content.len();
     let invalid = || Refusal::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    let number = u32::try_from(number).map_err(|_| invalid())?;
     if object.parts.is_empty() {
-        let whole = Slice { range: ByteRange::new(0, len), partial: len > 0, parts: None };
+        let len = object.content.len();
+        let whole = Slice { range: ByteRange::new(0, len), partial: len > 0, part: Some(number) };
         return if number == 1 { Ok(whole) } else { Err(invalid().into()) };
     }
     let mut start = 0;
     for part in &object.parts {
-        if i64::from(part.number) == i64::from(number) {
-            let parts = i32::try_from(object.parts.len()).ok();
-            return Ok(Slice { range: ByteRange::sized(start, part.size), partial: true, parts });
+        if part.number == number {
+            let range = ByteRange::sized(start, part.size);
+            return Ok(Slice { range, partial: true, part: Some(number) });
         }
         start += part.size;
     }
     Err(invalid().into())
 }
 
+/// The checksum that goes with the bytes of a reply: none with a range. That of one of several parts is known where
+/// the object's is made of those of its parts.
+fn sums(object: &Object, slice: &Slice) -> Sums {
+    let part = object.parts.iter().find(|part| Some(part.number) == slice.part);
+    match (part, object.checksum.kind) {
+        (Some(part), Kind::Composite) => Sums {
+            kind: Some(kind_name(Kind::Composite)),
+            ..Sums::of_part(&part.checksums, object.checksum.algorithm)
+        },
+        (Some(_), Kind::FullObject) if object.parts.len() > 1 => Sums::default(),
+        (None, _) if slice.partial && slice.part.is_none() => Sums::default(),
+        _ => Sums::of(&object.checksum),
+    }
+}
+
 /// The head of a reply, for GET and HEAD alike.
 fn describe(input: &GetObjectInput, found: &Found, slice: &Slice) -> (GetObjectOutput, Option<Seat>) {
     let (object, about) = (found.object(), &found.object().about);
     let asked = input.checksum_mode.as_ref().is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
-    let sums = if asked && !slice.partial { Sums::of(&object.checksum) } else { Sums::default() };
-    let Slice { range, partial, parts } = slice;
+    let sums = if asked { sums(object, slice) } else { Sums::default() };
+    let Slice { range, partial, part } = slice;
+    let parts_count = part.and_then(|_| i32::try_from(object.parts.len()).ok()).filter(|count| *count > 0);
     let content_range =
         partial.then(|| format!("bytes {}-{}/{}", range.start, range.end.max(1) - 1, object.content.len()));
     let retention = object.lock.retention;
@@ -198,7 +217,7 @@ fn describe(input: &GetObjectInput, found: &Found, slice: &Slice) -> (GetObjectO
         object_lock_legal_hold_status: object.lock.legal_hold.then(|| wire::hold_status(true)),
         object_lock_mode: retention.map(|it| ObjectLockMode::from_static(wire::mode_name(it.mode))),
         object_lock_retain_until_date: retention.map(|it| timestamp(it.until)),
-        parts_count: *parts,
+        parts_count,
         bucket_key_enabled: about.encryption.as_ref().and_then(|it| it.bucket_key),
         server_side_encryption: about.encryption.as_ref().map(|it| it.kind.clone().into()),
         ssekms_key_id: about.encryption.as_ref().and_then(|it| it.key.clone()),

@@ -307,6 +307,27 @@ async fn whole_bodies_are_verified_and_ranges_are_not() {
 }
 
 #[tokio::test]
+async fn a_part_is_verified_where_the_checksum_must_be_its_own() {
+    let crc = digest::base64(&digest::crc64nvme(b"right").to_be_bytes());
+    for (kind, range, body, good) in [
+        ("COMPOSITE", "bytes 5-9/10", "right", true),
+        ("COMPOSITE", "bytes 5-9/10", "wrong", false),
+        ("", "bytes 5-9/10", "right", true),
+        ("", "bytes 5-9/10", "wrong", false),
+        ("FULL_OBJECT", "bytes 5-9/10", "wrong", true),
+        ("FULL_OBJECT", "bytes 0-4/5", "wrong", false),
+    ] {
+        let mut headers = vec![("etag", "\"e\""), ("content-range", range)];
+        headers.push(("x-amz-checksum-crc64nvme", crc.as_str()));
+        headers.extend(Some(("x-amz-checksum-type", kind)).filter(|(_, kind)| !kind.is_empty()));
+        let server = Server::answering([Answer::new(206, &headers, body)]).await;
+        let part = GetObject { part_number: Some(2), ..get("key") };
+        let result = read(&server.client(), &part).await.map_err(|error| error.kind());
+        assert_eq!(result.err(), (!good).then_some(ErrorKind::Corrupt), "{kind} {range} {body}");
+    }
+}
+
+#[tokio::test]
 async fn uploads_bring_a_checksum_and_the_echo_must_agree() {
     let crc = digest::base64(&digest::crc64nvme(b"data").to_be_bytes());
     let echo = |value: &str| Answer::new(200, &[("etag", "\"e\""), ("x-amz-checksum-crc64nvme", value)], "");

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::base::ranges::ByteRange;
 use crate::base::timestamp::parse_http_date;
+use crate::s3::checksum::part_verifier;
 use crate::s3::operation::{Payload, Replay, Reply, ReplyBody, Request};
 use crate::s3::{Body, ByteStream, ETag, Error, ErrorKind, Operation, Result, VersionId};
 
@@ -32,7 +33,7 @@ pub struct GetObject {
     pub part_number: Option<u32>,
     /// Answers only where these hold: `NotModified` or `PreconditionFailed` else.
     pub conditions: ReadConditions,
-    /// Ask for the stored checksum and verify a whole body with it.
+    /// Ask for the stored checksum and verify a whole body with it, or that of a part with the part's.
     pub checksum_mode: bool,
 }
 
@@ -59,7 +60,7 @@ pub struct HeadObject {
     pub part_number: Option<u32>,
     /// Answers only where these hold: `NotModified` or `PreconditionFailed` else.
     pub conditions: ReadConditions,
-    /// Ask for the stored checksum.
+    /// Ask for the stored checksum: that of the part where one is asked for and the store keeps it.
     pub checksum_mode: bool,
 }
 
@@ -172,12 +173,15 @@ impl Operation for GetObject {
         let headers = ObjectHeaders::decode(&reply.headers)?;
         check_object(&headers)?;
         let range = self.range_of(&reply, headers.size)?;
-        match reply.body {
-            ReplyBody::Stream(body) => Ok(GetObjectOutput { headers, range, body }),
-            ReplyBody::Collected(_) => {
-                Err(Error::new(ErrorKind::Bug, "The reply was collected, not streamed."))
-            }
-        }
+        let ReplyBody::Stream(body) = reply.body else {
+            return Err(Error::new(ErrorKind::Bug, "The reply was collected, not streamed."));
+        };
+        let is_part = self.part_number.is_some() && reply.status == StatusCode::PARTIAL_CONTENT;
+        let body = match is_part {
+            true => body.verified_by(part_verifier(range.len() == headers.size, &reply.headers)),
+            false => body,
+        };
+        Ok(GetObjectOutput { headers, range, body })
     }
 }
 
