@@ -1,4 +1,5 @@
-//! The connection under the protocol: paced like a distant line, and ended as a fault wants it.
+//! The connection under the protocol: paced like a distant line, and ended as a fault wants it, or else so that the
+//! other side hears the answer, also one that sends all of a body that nobody wants before it listens.
 
 use std::io;
 use std::pin::Pin;
@@ -102,13 +103,47 @@ pub struct Wire {
     control: Control,
     up: Option<Paced>,
     down: Option<Paced>,
+    /// Since this side has said all.
+    lingering: Option<Lingering>,
+}
+
+/// How much of an unwanted body is read, and for how long: closing a socket with unread bytes sends RST, and that
+/// takes from the peer what it has not read yet.
+const LINGER_BYTES_MAX: usize = 256 << 20;
+const LINGER: Duration = Duration::from_secs(10);
+
+struct Lingering {
+    left: usize,
+    until: Pin<Box<Sleep>>,
+    space: Box<[u8]>,
+}
+
+impl Lingering {
+    fn new(time: Duration) -> Self {
+        let until = Box::pin(sleep_until(Instant::now() + time));
+        Self { left: LINGER_BYTES_MAX, until, space: vec![0; COPIED_BYTES_MAX].into() }
+    }
+
+    /// Ready when the peer has closed, or has had its chance to.
+    fn poll(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+        while self.left > 0 && self.until.as_mut().poll(cx).is_pending() {
+            let mut unwanted = ReadBuf::new(&mut self.space);
+            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut unwanted)) {
+                Ok(()) if !unwanted.filled().is_empty() => {
+                    self.left = self.left.saturating_sub(unwanted.filled().len());
+                }
+                _ => break,
+            }
+        }
+        Poll::Ready(())
+    }
 }
 
 impl Wire {
     pub fn new(stream: TcpStream, control: Control, line: Option<&Line>) -> Self {
         let up = line.map(|line| Paced::new(line.up.clone()));
         let down = line.map(|line| Paced::new(line.down.clone()));
-        Self { stream, control, up, down }
+        Self { stream, control, up, down, lingering: None }
     }
 }
 
@@ -178,9 +213,68 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.control.word() == RESET {
+        let this = &mut *self;
+        if this.control.word() == RESET {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        if this.control.word() == OPEN {
+            let lingering = this.lingering.get_or_insert_with(|| Lingering::new(LINGER));
+            ready!(lingering.poll(&mut this.stream, cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (Wire, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Wire::new(listener.accept().await.unwrap().0, Control::default(), None), peer)
+    }
+
+    #[tokio::test]
+    async fn what_was_said_is_heard_by_a_peer_that_goes_on_talking() {
+        let (mut wire, mut peer) = pair().await;
+        let server = tokio::spawn(async move {
+            wire.write_all(b"no").await.unwrap();
+            wire.shutdown().await.unwrap();
+        });
+        peer.write_all(&vec![0; 16 << 20]).await.unwrap();
+        let mut heard = Vec::new();
+        peer.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"no");
+        drop(peer);
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_neither_talks_nor_closes_is_left() {
+        let (mut wire, _peer) = pair().await;
+        let (begun, time) = (Instant::now(), Duration::from_millis(30));
+        let mut lingering = Lingering::new(time);
+        std::future::poll_fn(|cx| lingering.poll(&mut wire.stream, cx)).await;
+        assert!(begun.elapsed() >= time);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_never_stops_is_left() {
+        let (mut wire, mut peer) = pair().await;
+        let server = tokio::spawn(async move { wire.shutdown().await });
+        let piece = vec![0; 1 << 20];
+        let mut taken = 0;
+        while peer.write_all(&piece).await.is_ok() {
+            taken += piece.len();
+        }
+        server.await.unwrap().unwrap();
+        assert!((LINGER_BYTES_MAX..LINGER_BYTES_MAX * 2).contains(&taken), "{taken}");
     }
 }

@@ -175,7 +175,7 @@ impl Store {
             write!(head, "{name}: {value}\r\n").expect("strings take text");
         }
         stream.write_all(format!("{head}\r\n").as_bytes())?;
-        // A server that has made up its mind may close before it has read all.
+        // A server that has made up its mind may close before it has read all, and faults cut it off.
         let _ = stream.write_all(body);
         let mut bytes = Vec::new();
         let ended = stream.read_to_end(&mut bytes);
@@ -213,4 +213,22 @@ fn whoever_waits_to_be_asked_for_a_body_that_is_not_wanted_gets_a_connection_of_
         let reply = parse(&bytes).expect("a reply");
         assert_eq!((reply.status, reply.header("connection")), (403, Some("close")));
     }
+}
+
+#[test]
+fn who_sends_all_of_a_refused_body_before_listening_hears_the_refusal() {
+    let store = Store::in_memory();
+    let body = vec![b'x'; 64 << 20];
+    for round in 0..3 {
+        let mut stream = TcpStream::connect(store.server().address()).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+        let head = format!("PUT /bkt/k HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(&body).expect("all of it is taken");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("the end, and no reset");
+        let reply = parse(&bytes).expect("a reply");
+        assert_eq!((reply.status, reply.code().as_str()), (403, "AccessDenied"), "{round}");
+    }
+    assert_eq!(store.get("/bkt/k").status, 404);
 }
