@@ -244,16 +244,18 @@ mod tests {
     #[tokio::test]
     async fn what_was_said_is_heard_by_a_peer_that_goes_on_talking() {
         let (mut wire, mut peer) = pair().await;
-        let server = tokio::spawn(async move {
+        let server = async {
             wire.write_all(b"no").await.unwrap();
             wire.shutdown().await.unwrap();
-        });
-        peer.write_all(&vec![0; 16 << 20]).await.unwrap();
-        let mut heard = Vec::new();
-        peer.read_to_end(&mut heard).await.unwrap();
-        assert_eq!(heard, b"no");
-        drop(peer);
-        server.await.unwrap();
+            drop(wire);
+        };
+        let client = async move {
+            peer.write_all(&vec![0; 16 << 20]).await.unwrap();
+            let mut heard = Vec::new();
+            peer.read_to_end(&mut heard).await.unwrap();
+            heard
+        };
+        assert_eq!(tokio::join!(server, client).1, b"no");
     }
 
     #[tokio::test]
@@ -268,13 +270,18 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_never_stops_is_left() {
         let (mut wire, mut peer) = pair().await;
-        let server = tokio::spawn(async move { wire.shutdown().await });
-        let piece = vec![0; 1 << 20];
-        let mut taken = 0;
-        while peer.write_all(&piece).await.is_ok() {
-            taken += piece.len();
-        }
-        server.await.unwrap().unwrap();
+        let server = async {
+            wire.shutdown().await.unwrap();
+            drop(wire);
+        };
+        let client = async {
+            let (piece, mut taken) = (vec![0; 1 << 20], 0);
+            while peer.write_all(&piece).await.is_ok() {
+                taken += piece.len();
+            }
+            taken
+        };
+        let taken = tokio::join!(server, client).1;
         assert!((LINGER_BYTES_MAX..LINGER_BYTES_MAX * 2).contains(&taken), "{taken}");
     }
 }

@@ -119,17 +119,7 @@ impl Keys {
 }
 
 fn listed(key: &str) -> ListedObject {
-    ListedObject {
-        key: key.to_owned(),
-        etag: ETag("e".into()),
-        size: 1,
-        last_modified: UNIX_EPOCH,
-        storage_class: None,
-        owner: None,
-        metadata: None,
-        tags: None,
-        more: None,
-    }
+    ListedObject::new(key, ETag("e".into()), 1, UNIX_EPOCH)
 }
 
 impl Catalog for Keys {

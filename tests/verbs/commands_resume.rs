@@ -56,10 +56,16 @@ fn parts(bucket: &Bucket<'_>) -> Vec<usize> {
     uploads.iter().map(count).collect()
 }
 
-/// A file, and an upload of it that was killed when two of its three parts were there.
-fn torn_upload(bucket: &Bucket<'_>, seed: u64) -> (TempDir, String) {
+/// A folder, and the path of a file that may be there.
+fn place() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file").to_str().unwrap().to_owned();
+    (folder, file)
+}
+
+/// A file, and an upload of it that was killed when two of its three parts were there.
+fn torn_upload(bucket: &Bucket<'_>, seed: u64) -> (TempDir, String) {
+    let (folder, file) = place();
     fs::write(&file, noise(seed, BYTES)).unwrap();
     faults(bucket.store).add(Rule::new(Action::Silence { when: When::Before }).on("UploadPart").skip(2));
     let child = started(bucket.store, &["object", "put", &file, &path(bucket, "k")]);
@@ -123,8 +129,7 @@ fn parts_of_another_file_are_not_taken() {
 fn an_upload_that_is_interrupted_leaves_its_parts_where_it_is_to_be_resumed() {
     let store = Store::embedded(embedded::Options::default());
     let bucket = Bucket::new(&store);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    let (_folder, file) = place();
     fs::write(&file, noise(4, BYTES)).unwrap();
     let put = ["object", "put", "--resume", &file, &path(&bucket, "k")];
     faults(&store).add(Rule::new(Action::Silence { when: When::Before }).on("UploadPart").skip(1));
@@ -174,8 +179,7 @@ fn a_download_goes_on_where_another_process_was_killed() {
     let bucket = Bucket::new(&store);
     let content = noise(5, BYTES);
     bucket.put("k", &content);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    let (folder, file) = place();
     torn_download(&bucket, folder.path(), &file);
     ran(&store, &["object", "get", "--resume", &path(&bucket, "k"), &file]).ok();
     assert_eq!(requests(&store, "GetObject"), 1);
@@ -190,8 +194,7 @@ fn notes_of_bytes_that_are_not_there_are_not_believed() {
     let bucket = Bucket::new(&store);
     let content = noise(9, BYTES);
     bucket.put("k", &content);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    let (folder, file) = place();
     torn_download(&bucket, folder.path(), &file);
     let part = names(folder.path()).into_iter().find(|name| name.ends_with(".part")).unwrap();
     fs::remove_file(folder.path().join(part)).unwrap();
@@ -205,8 +208,7 @@ fn what_was_downloaded_of_another_version_is_not_taken() {
     let store = Store::embedded(embedded::Options::default());
     let bucket = Bucket::new(&store);
     bucket.put("k", noise(6, BYTES));
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    let (folder, file) = place();
     torn_download(&bucket, folder.path(), &file);
     let other = noise(7, BYTES);
     bucket.put("k", &other);
@@ -222,8 +224,7 @@ fn a_resumed_download_is_held_against_its_checksum() {
     let bucket = Bucket::new(&store);
     let content = noise(8, BYTES);
     bucket.put("k", &content);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    let (folder, file) = place();
     torn_download(&bucket, folder.path(), &file);
     let part = names(folder.path()).into_iter().find(|name| name.ends_with(".part")).unwrap();
     let part = folder.path().join(part);

@@ -150,6 +150,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+    use crate::s3::ops::ListedObject;
     use crate::s3::{ETag, VersionId};
 
     #[test]
@@ -171,17 +172,8 @@ mod tests {
 
     #[test]
     fn a_line_of_json_has_every_field() {
-        let object = Listed::Object(crate::s3::ops::ListedObject {
-            key: "a\nb".into(),
-            etag: ETag("e-2".into()),
-            size: 7,
-            last_modified: UNIX_EPOCH,
-            storage_class: None,
-            owner: None,
-            metadata: None,
-            tags: None,
-            more: None,
-        });
+        let object = ListedObject::new("a\nb", ETag("e-2".into()), 7, UNIX_EPOCH);
+        let object = Listed::Object(object);
         let expected = json!({ "key": "a\nb", "size": 7, "etag": "e-2",
             "last_modified": "1970-01-01T00:00:00.000Z", "storage_class": null });
         assert_eq!(object_json(&object), expected);

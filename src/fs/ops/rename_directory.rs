@@ -219,17 +219,7 @@ mod tests {
     use crate::s3::ETag;
 
     fn hidden(keys: &[&str]) -> Option<String> {
-        let listed = |key: &&str| ListedObject {
-            key: (*key).to_owned(),
-            etag: ETag("e".into()),
-            size: 0,
-            last_modified: SystemTime::UNIX_EPOCH,
-            storage_class: None,
-            owner: None,
-            metadata: None,
-            tags: None,
-            more: None,
-        };
+        let listed = |key: &&str| ListedObject::new(*key, ETag("e".into()), 0, SystemTime::UNIX_EPOCH);
         let objects: Vec<ListedObject> = keys.iter().map(listed).collect();
         first_hidden("d/", &objects).map(str::to_owned)
     }

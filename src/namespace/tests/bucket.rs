@@ -224,17 +224,7 @@ fn list(objects: &BTreeMap<String, Object>, request: &ListRequest, from: &str) -
 }
 
 fn listed(key: &str, object: &Object) -> ListedObject {
-    ListedObject {
-        key: key.to_owned(),
-        etag: ETag(object.etag.as_str().into()),
-        size: object.size,
-        last_modified: object.modified,
-        storage_class: None,
-        owner: None,
-        metadata: None,
-        tags: None,
-        more: None,
-    }
+    ListedObject::new(key, ETag(object.etag.as_str().into()), object.size, object.modified)
 }
 
 impl Catalog for Bucket {

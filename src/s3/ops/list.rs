@@ -154,6 +154,21 @@ impl Operation for ListObjectsV2 {
 }
 
 impl ListedObject {
+    /// As listings have it that say no more; `size` is in bytes.
+    pub fn new(key: impl Into<String>, etag: ETag, size: u64, last_modified: SystemTime) -> Self {
+        Self {
+            key: key.into(),
+            etag,
+            size,
+            last_modified,
+            storage_class: None,
+            owner: None,
+            metadata: None,
+            tags: None,
+            more: None,
+        }
+    }
+
     pub(super) fn decode(xml: &mut Reader<'_>) -> Result<Self> {
         let (mut key, mut etag, mut size, mut last_modified) = (String::new(), None, None, None);
         let (mut storage_class, mut owner, mut metadata, mut tags) = (None, None, None, None);

@@ -267,15 +267,9 @@ impl ObjectSummary {
         let headers = self.object.reload().await?;
         let pinned = headers.object_ref(self.key())?;
         Ok(ListedObject {
-            key: self.key().to_owned(),
-            etag: pinned.etag,
-            size: pinned.size,
-            last_modified: pinned.last_modified,
             storage_class: headers.storage_class.clone(),
-            owner: None,
             metadata: Some(headers.metadata.clone()),
-            tags: None,
-            more: None,
+            ..ListedObject::new(self.key(), pinned.etag, pinned.size, pinned.last_modified)
         })
     }
 }
