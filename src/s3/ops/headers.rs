@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use base64::Engine as _;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{NewObject, ObjectFacts};
+use super::{NewObject, ObjectFacts, encoded_word};
 use crate::base::ranges::ByteRange;
 use crate::base::timestamp;
 use crate::s3::operation::Replay;
@@ -74,7 +73,8 @@ pub struct ContentHeaders {
     pub website_redirect: Option<String>,
 }
 
-/// User metadata: lower-case names without `x-amz-meta-`, values as on the wire (decoded to UTF-8 where valid).
+/// User metadata: lower-case names without `x-amz-meta-`, values as text. What is not ASCII travels in words of RFC
+/// 2047, as AWS has it; such words, also those of others, are read as the text that they stand for.
 pub type Metadata = BTreeMap<String, String>;
 
 /// How firmly a version is kept.
@@ -239,28 +239,21 @@ pub(super) fn encode_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> R
                 "The metadata name {name:?} is no header name: use letters, digits, `-`, `_`, `.`."
             ))
         })?;
-        put(headers, header, &ascii(value))
+        put(headers, header, &encoded_word::encode(value))
     })
-}
-
-/// Headers are ASCII; other text travels by RFC 2047, as AWS does it.
-fn ascii(value: &str) -> Cow<'_, str> {
-    if value.is_ascii() {
-        Cow::Borrowed(value)
-    } else {
-        Cow::Owned(format!("=?UTF-8?B?{}?=", base64::engine::general_purpose::STANDARD.encode(value)))
-    }
 }
 
 fn decode_metadata(headers: &HeaderMap) -> Metadata {
     let mut metadata = Metadata::new();
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix(METADATA_PREFIX) else { continue };
+        let value = decoded(value);
+        let text = encoded_word::decode(&value);
         metadata
             .entry(name.to_owned())
             // A header that comes twice is one list (RFC 9110, 5.3).
-            .and_modify(|list| *list = format!("{list},{}", decoded(value)))
-            .or_insert_with(|| decoded(value).into_owned());
+            .and_modify(|list| *list = format!("{list},{text}"))
+            .or_insert_with(|| text.into_owned());
     }
     metadata
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use http::{HeaderName, Method};
 
 use super::listed_names::{Decoder, check_names, url_decoded};
-use super::{Metadata, Tags, on_bucket, put_some};
+use super::{Metadata, Tags, encoded_word, on_bucket, put_some};
 use crate::s3::operation::{Reply, Request};
 use crate::s3::xml::Reader;
 use crate::s3::{ETag, Error, Operation, Result};
@@ -239,7 +239,7 @@ fn user_metadata(xml: &mut Reader<'_>) -> Result<Metadata> {
     let mut metadata = Metadata::new();
     xml.children(|name, xml| {
         if let Some(name) = name.to_ascii_lowercase().strip_prefix("x-amz-meta-") {
-            metadata.insert(name.to_owned(), xml.string()?);
+            metadata.insert(name.to_owned(), encoded_word::decode(&xml.string()?).into_owned());
         }
         Ok(())
     })?;
@@ -412,11 +412,13 @@ mod tests {
     fn metadata_and_tags_of_minio_are_read() {
         let extras = "<Contents><Key>k</Key><LastModified>2009-10-12T17:50:30Z</LastModified><ETag>e</ETag>\
                       <Size>1</Size><UserMetadata><X-Amz-Meta-Mode>33188</X-Amz-Meta-Mode>\
-                      <content-type>text/plain</content-type></UserMetadata><UserTags>a=1&amp;b%20c=d+e</UserTags>\
+                      <X-Amz-Meta-Name>=?UTF-8?Q?J=C3=BCr?= =?UTF-8?Q?gen?=</X-Amz-Meta-Name><content-type>text/plain</content-type></UserMetadata><UserTags>a=1&amp;b%20c=d+e</UserTags>\
                       </Contents>";
         let output = list("").decode(reply(200, &[], &page("j", extras))).unwrap();
         let object = &output.objects[1];
-        assert_eq!(object.metadata, Some([("mode".to_owned(), "33188".to_owned())].into()));
+        let metadata =
+            [("mode", "33188"), ("name", "Jürgen")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(object.metadata, Some(metadata.into()));
         let tags = [("a".to_owned(), "1".to_owned()), ("b c".to_owned(), "d e".to_owned())];
         assert_eq!(object.tags, Some(tags.into()));
         assert_eq!(output.objects[0].metadata, None);

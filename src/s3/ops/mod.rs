@@ -18,6 +18,7 @@ pub(in crate::s3) mod attributes;
 pub(in crate::s3) mod bucket;
 pub(in crate::s3) mod copy;
 pub(in crate::s3) mod delete;
+pub(crate) mod encoded_word;
 pub(in crate::s3) mod facts;
 pub(in crate::s3) mod headers;
 pub(in crate::s3) mod lambda;

@@ -335,6 +335,7 @@ mod tests {
                     ("expires", "never, honestly"),
                     ("x-amz-version-id", "3HL4kqtJlcpXrof3vjVBH40Nrjfkd"),
                     ("x-amz-meta-family", "Muñoz"),
+                    ("x-amz-meta-who", "from =?UTF-8?Q?J=C3=BC?= =?UTF-8?B?cmdlbg==?= =?UTF-8?X?"),
                     ("x-amz-meta-Old".to_ascii_lowercase().leak(), "1"),
                     ("x-amz-missing-meta", "2"),
                     ("x-amz-object-lock-mode", "COMPLIANCE"),
@@ -354,8 +355,8 @@ mod tests {
         assert_eq!(object.last_modified, timestamp::parse_rfc3339("2006-01-01T12:00:00Z"));
         assert_eq!(object.content.content_encoding.as_deref(), Some("gzip"));
         assert_eq!(object.content.expires.as_deref(), Some("never, honestly"));
-        let metadata = [("family".to_owned(), "Muñoz".to_owned()), ("old".to_owned(), "1".to_owned())];
-        assert_eq!(object.metadata, metadata.into());
+        let metadata = [("family", "Muñoz"), ("old", "1"), ("who", "from Jürgen =?UTF-8?X?")];
+        assert_eq!(object.metadata, metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         assert_eq!((object.missing_metadata, object.tag_count, object.parts_count), (2, Some(3), None));
         let until = timestamp::parse_rfc3339("2027-01-31T00:00:00Z").unwrap();
         let retention = Some(Retention { mode: RetentionMode::Compliance, until });
