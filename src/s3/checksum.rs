@@ -6,6 +6,8 @@
 //! (`ops::With::checksum`) carries that one. What the store echoes must agree with what was sent, and the body of a
 //! download with the checksum that came along.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
@@ -184,8 +186,9 @@ const VERIFIED: [Algorithm; 10] = [
     Algorithm::Md5,
 ];
 
-/// Verifies the body of a whole object with the best checksum that came along. Those of single parts
-/// (`value-N`) say nothing about the bytes in their order, and a range cannot be verified at all.
+/// Verifies the body of a whole object with the best checksum that came along. Those of single parts (`value-N`) say
+/// nothing about the bytes in their order, what is no value of its algorithm nothing at all, and a range cannot be
+/// verified.
 pub fn verifier(status: http::StatusCode, headers: &HeaderMap) -> Option<Box<dyn Verify>> {
     if status == http::StatusCode::OK { verifier_of(headers) } else { None }
 }
@@ -201,10 +204,21 @@ const TYPE: &str = "x-amz-checksum-type";
 
 fn verifier_of(headers: &HeaderMap) -> Option<Box<dyn Verify>> {
     let found = |algorithm| {
-        let expected = echo(algorithm, headers).filter(|value| !value.contains('-'))?.to_owned();
-        Some(Box::new(Verifier { expected, running: Running::new(algorithm) }) as _)
+        let running = Running::new(algorithm);
+        let value = echo(algorithm, headers).filter(|value| !value.contains('-'))?;
+        if !is_digest(value, &running) {
+            tracing::warn!("the store sent a {algorithm} that is none and verifies nothing: {value:?}");
+            return None;
+        }
+        let expected = value.to_owned();
+        Some(Box::new(Verifier { expected, running }) as _)
     };
     VERIFIED.into_iter().find_map(found)
+}
+
+/// Whether it is as long as a value of this algorithm, in base64.
+fn is_digest(value: &str, running: &Running) -> bool {
+    value.len() == running.clone().spell().len() && STANDARD.decode(value).is_ok()
 }
 
 struct Verifier {
@@ -264,7 +278,10 @@ mod tests {
             assert_eq!(verdict(&headers(algorithm, &value)), Some(Ok(())), "{algorithm}");
             let wrong = digest::base64(&algorithm.of(b"wrong"));
             assert_eq!(verdict(&headers(algorithm, &wrong)), Some(Err(ErrorKind::Corrupt)), "{algorithm}");
-            assert_eq!(verdict(&headers(algorithm, &format!("{value}-2"))), None, "{algorithm}");
+            for other in [&format!("{value}-2"), "", "{}{!!#{})!{)@$(}", &value[1..], &format!("{value}AAAA")]
+            {
+                assert_eq!(verdict(&headers(algorithm, other)), None, "{algorithm} {other}");
+            }
         }
     }
 

@@ -94,6 +94,8 @@ impl Client {
     ) -> Result<Self, Error> {
         let user_agent = HeaderValue::from_str(&config.user_agent)
             .map_err(|_| Error::invalid("the user agent has characters that no header can carry"))?;
+        let region = config.region.as_deref().map(|region| endpoint.plain_region(region).to_owned());
+        let config = Config { region, ..config };
         let deadlines = config.deadlines;
         let shared = Shared {
             name: endpoint.to_string(),

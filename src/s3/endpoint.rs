@@ -23,7 +23,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use self::arn::{Arn, is_arn};
-use self::aws::{AwsHost, check_region};
+use self::aws::{AwsHost, check_region, region_behind_fips};
 use self::host::Host;
 use self::outpost::outpost_of;
 use self::zone::zone_of;
@@ -117,8 +117,10 @@ pub enum Purpose {
 
 impl Endpoint {
     pub fn of(config: &Config) -> Result<Self, Error> {
-        let (wanted, style) = (config.aws_address, config.style);
         let given = config.endpoint.as_deref().is_some_and(|text| !text.trim().is_empty());
+        let named_fips = !given && config.region.as_deref().and_then(region_behind_fips).is_some();
+        let AwsAddress { fips, .. } = config.aws_address;
+        let (wanted, style) = (AwsAddress { fips: fips || named_fips, ..config.aws_address }, config.style);
         for (is_wanted, what) in [
             (wanted.fips, "FIPS endpoints"),
             (wanted.dualstack, "dual-stack endpoints"),
@@ -163,6 +165,11 @@ impl Endpoint {
         Ok(Self { scheme, host, port: port.unwrap_or(scheme.port()), style, wanted })
     }
 
+    /// The region that is meant: that of `fips-REGION` is chosen together with AWS's FIPS hosts.
+    pub fn plain_region<'a>(&self, region: &'a str) -> &'a str {
+        let behind = || region_behind_fips(region).filter(|_| self.is_aws() && self.wanted.fips);
+        behind().unwrap_or(region)
+    }
     /// The region in the host's name.
     pub fn region(&self) -> Option<&str> {
         self.host.region()
@@ -209,7 +216,7 @@ impl Endpoint {
     }
     /// Where an Object Lambda function answers: a host of the caller's own, on AWS.
     pub fn object_lambda(&self, route: &str, region: &str) -> Result<Address, Error> {
-        if !is_dns_label(route) || route.is_empty() {
+        if !route.split('.').all(is_dns_label) {
             return Err(Error::invalid(format!("{route:?} is no route of an Object Lambda request")));
         }
         if self.wanted.dualstack || self.wanted.accelerate {
@@ -225,7 +232,8 @@ impl Endpoint {
                 let fips = if self.wanted.fips { "-fips" } else { "" };
                 format!("{route}.{OBJECT_LAMBDA}{fips}.{}.{}", signing_region(region), partition.suffix)
             }
-            Host::Virtual { name, .. } | Host::Other { name, .. } => name.clone(),
+            Host::Other { name, .. } if self.host.is_address() => name.clone(),
+            Host::Virtual { name, .. } | Host::Other { name, .. } => format!("{route}.{name}"),
         };
         Ok(self.at(host, "/WriteGetObjectResponse".to_owned(), region, OBJECT_LAMBDA))
     }

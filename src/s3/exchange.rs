@@ -14,14 +14,15 @@ use super::checksum::{self, Digests, Method, Wanted};
 use super::client::{Shared, resource_of};
 use super::credentials::{Credentials, Proof};
 use super::dialect::Vendor;
-use super::endpoint::arn::is_multi_region;
+use super::endpoint::arn::{is_arn, is_multi_region};
 use super::envelope::{self, Chunks, Circumstances, Protection, Sealing, Voucher};
 use super::operation::{Payload, Replay, Reply, ReplyBody, Request, RequestChecksum};
+use super::ops::HeadBucket;
 use super::region;
 use super::retry::{self, Class, Facts, History, Verdict};
 use super::skew::{self, Trip};
 use super::transport::{Failure, Incoming, Reached, Watch};
-use super::{Deadlines, Error, ErrorKind, judge};
+use super::{Deadlines, Error, ErrorKind, Operation, judge};
 use crate::base::timestamp;
 use crate::telemetry::metrics;
 
@@ -111,6 +112,7 @@ impl<'a> Exchange<'a> {
                 Err(setback) => setback,
             };
             metrics::REQUEST_ERRORS.add(self.call.name, 1);
+            let setback = self.with_region(setback).await;
             match self.next_step(setback).await {
                 Step::Again => {
                     self.shared.counters.retries.fetch_add(1, Ordering::Relaxed);
@@ -282,7 +284,10 @@ impl<'a> Exchange<'a> {
 
     fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Setback {
         let (error, document) = judge::refusal(self.call.request, status, headers, body);
-        let region = region::named_in(headers, &document.region).filter(|region| *region != self.region);
+        // An access point is where its ARN says.
+        let may_move = !self.call.request.bucket.as_deref().is_some_and(is_arn);
+        let region = region::named_in(headers, &document.region);
+        let region = region.filter(|region| may_move && *region != self.region);
         let facts = Facts {
             unreached: false,
             skewed: skew::is_suspicious(self.shared.skew.seconds() - self.skew_seconds),
@@ -293,6 +298,34 @@ impl<'a> Exchange<'a> {
             region_named: region.is_some(),
         };
         Setback { error, facts, retry_after: retry::retry_after(headers), region }
+    }
+
+    /// AWS refuses HeadObject in a wrong region with a bare 400, and may leave it to HeadBucket to name the right one.
+    async fn with_region(&self, setback: Setback) -> Setback {
+        let (request, error) = (self.call.request, &setback.error);
+        let is_mute = request.method == Verb::HEAD && error.status() == 400 && error.code().is_empty();
+        let bucket = request.bucket.clone().filter(|bucket| !is_arn(bucket) && request.key.is_some());
+        let bucket = bucket.filter(|bucket| is_mute && self.shared.regions.of(bucket).is_none());
+        let (Some(bucket), None) = (bucket.filter(|_| self.shared.endpoint.is_aws()), &setback.region) else {
+            return setback;
+        };
+        // An operation within an operation: without the box its future would contain itself.
+        let head = HeadBucket { bucket: bucket.clone() };
+        let Ok(request) = head.encode() else { return setback };
+        let (payload, replay) = (head.payload(), head.replay());
+        let call =
+            Call { name: HeadBucket::NAME, streamed: false, payload, replay, request: &request, ..self.call };
+        if Box::pin(Exchange::new(self.shared, self.deadlines, call).run(&mut |_| Ok(()))).await.is_err() {
+            return setback;
+        }
+        match self.shared.regions.of(&bucket).filter(|region| *region != self.region) {
+            None => {
+                // Not asked again.
+                self.shared.regions.learn(&bucket, &self.region);
+                setback
+            }
+            region => Setback { facts: Facts { region_named: true, ..setback.facts }, region, ..setback },
+        }
     }
 
     fn check_integrity(&self, protection: Protection, headers: &HeaderMap) -> Result<(), Error> {

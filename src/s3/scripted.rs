@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::body::Pieces;
 use super::endpoint::Endpoint;
 use super::transport::{Outgoing, Sending, Transport};
-use super::{Client, Config, Credentials, Deadlines, Provider, Proxy};
+use super::{Client, Config, Credentials, Deadlines, Error, Provider, Proxy};
 use crate::base::secret::Secret;
 
 /// A request as it came.
@@ -175,8 +175,10 @@ impl Server {
 async fn converse(mut socket: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec<Heard>>>) {
     let mut buffer = Vec::new();
     while let Some(mut heard) = hear_head(&mut socket, &mut buffer).await {
-        let early = script(log.lock().len(), &heard);
-        if early.early {
+        // Asked for before the body; where there is none, once is enough.
+        let has_body = !matches!(heard.header("content-length"), "" | "0");
+        let early = has_body.then(|| script(log.lock().len(), &heard)).filter(|answer| answer.early);
+        if let Some(early) = early {
             log.lock().push(heard);
             let _ = socket.write_all(&early.bytes).await;
             if early.then != Then::Reset {
@@ -257,7 +259,21 @@ pub struct Sent {
     pub headers: HeaderMap,
 }
 
-type WireScript = dyn Fn(usize, &Sent) -> (u16, String) + Send + Sync;
+type WireScript = dyn Fn(usize, &Sent) -> Said + Send + Sync;
+
+/// A reply of a host which is not ours.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl From<(u16, String)> for Said {
+    fn from((status, body): (u16, String)) -> Self {
+        Self { status, body, headers: HeaderMap::new() }
+    }
+}
 
 /// A transport without a network.
 #[derive(Clone)]
@@ -267,20 +283,22 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// The script gets the number of the request, from 0, and gives a status and a body.
-    pub fn answering(script: impl Fn(usize, &Sent) -> (u16, String) + Send + Sync + 'static) -> Self {
-        Self { heard: Arc::default(), script: Arc::new(script) }
+    /// The script gets the number of the request, from 0, and gives a status and a body, or more.
+    pub fn answering<S: Into<Said>>(script: impl Fn(usize, &Sent) -> S + Send + Sync + 'static) -> Self {
+        Self { heard: Arc::default(), script: Arc::new(move |number, sent| script(number, sent).into()) }
     }
     /// What the script says.
-    pub fn answer(&self, number: usize, sent: &Sent) -> (u16, String) {
+    pub fn answer(&self, number: usize, sent: &Sent) -> Said {
         (self.script)(number, sent)
     }
     pub fn heard(&self) -> Vec<Sent> {
         self.heard.lock().clone()
     }
     pub fn client(&self, config: Config) -> Client {
-        let endpoint = Endpoint::of(&config).expect("a good endpoint");
-        Client::over(Box::new(self.clone()), endpoint, config).expect("a client")
+        self.try_client(config).expect("a good endpoint")
+    }
+    pub fn try_client(&self, config: Config) -> Result<Client, Error> {
+        Client::over(Box::new(self.clone()), Endpoint::of(&config)?, config)
     }
 }
 
@@ -296,15 +314,18 @@ impl Transport for Wire {
             heard.push(sent.clone());
             heard.len() - 1
         };
-        let (status, body) = self.answer(index, &sent);
+        let Said { status, headers, body } = self.answer(index, &sent);
         let len = body.len();
         let pieces: Pieces = Box::pin(futures_util::stream::iter([Ok(Bytes::from(body))]));
         let mut reply = http::Response::new(pieces);
         *reply.status_mut() = http::StatusCode::from_u16(status).expect("a status");
-        reply.headers_mut().insert("content-length", len.into());
-        reply.headers_mut().insert("etag", http::HeaderValue::from_static("\"e\""));
-        let date = http::HeaderValue::from_static("Fri, 24 May 2013 00:00:00 GMT");
-        reply.headers_mut().insert("last-modified", date);
+        *reply.headers_mut() = headers;
+        let mut usual = |name, value: HeaderValue| {
+            reply.headers_mut().entry(name).or_insert(value);
+        };
+        usual(header::CONTENT_LENGTH, len.into());
+        usual(header::ETAG, HeaderValue::from_static("\"e\""));
+        usual(header::LAST_MODIFIED, HeaderValue::from_static("Fri, 24 May 2013 00:00:00 GMT"));
         Box::pin(async { Ok(reply) })
     }
 }

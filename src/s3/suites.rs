@@ -1,5 +1,11 @@
 //! What the SDKs test themselves with, end to end: documents with what is to be read from them, a recorded selection,
-//! presigned requests. Suites of one part of the client are beside that part.
+//! presigned requests, addresses. Suites of one part of the client are beside that part.
+
+mod addressing;
+mod bodies;
+mod credentials;
+mod exchanges;
+mod express;
 
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +27,25 @@ use super::sign::{Scheme, Signer, presign};
 use super::{ErrorKind, Operation};
 use crate::base::secret::Secret;
 use crate::base::timestamp;
+
+/// Cases by their names with what is wrong, held against those that are otherwise on purpose, each with its reason.
+async fn compare<'a>(
+    cases: impl Iterator<Item = impl Future<Output = (&'a str, Result<(), String>)>>,
+    otherwise: &[(&str, &str)],
+) {
+    let cases = futures_util::future::join_all(cases).await;
+    let mut faults = Vec::new();
+    for (name, found) in &cases {
+        match (found, otherwise.iter().find(|(other, _)| other == name)) {
+            (Ok(()), None) | (Err(_), Some(_)) => {}
+            (Err(fault), None) => faults.push(format!("{name}: {fault}")),
+            (Ok(()), Some((_, reason))) => faults.push(format!("{name}: agrees now, against: {reason}")),
+        }
+    }
+    let unknown = otherwise.iter().filter(|(name, _)| !cases.iter().any(|(case, _)| case == name));
+    faults.extend(unknown.map(|(name, _)| format!("{name}: is no case")));
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n"));
+}
 
 #[derive(serde::Deserialize)]
 struct Case {

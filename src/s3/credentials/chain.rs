@@ -67,7 +67,7 @@ impl Chain {
             Place::Profile => self.go(self.way()?).await,
             // A profile by name is an order, not a hint.
             _ if self.profile.is_some() => Ok(None),
-            Place::Environment => match environment::credentials(environment) {
+            Place::Environment => match environment::credentials(environment)? {
                 Some(found) => Ok(Some(found)),
                 None => self.go(ibm::from_environment(environment)?.map(Way::ApiKey)).await,
             },

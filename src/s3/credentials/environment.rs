@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::Credentials;
 use crate::base::secret::Secret;
 use crate::base::timestamp;
-use crate::s3::Style;
 use crate::s3::endpoint::Endpoint;
+use crate::s3::{Error, ErrorKind, Style};
 
 /// Variables with a value; those set to nothing count as unset.
 #[derive(Clone, Default)]
@@ -79,23 +79,28 @@ const SESSION_TOKEN: &[&str] = &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"];
 const MINIO: &[(&str, &str)] =
     &[("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"), ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")];
 
-/// AWS's names before MinIO's. Half a pair is no pair.
-pub fn credentials(environment: &Environment) -> Option<Credentials> {
-    aws(environment).or_else(|| {
-        MINIO.iter().find_map(|(access_key, secret_key)| {
-            let secret = Secret::new(environment.get(secret_key)?);
-            Some(Credentials::new(environment.get(access_key)?, secret))
-        })
-    })
+/// AWS's names before MinIO's. AWS's access key without its secret is an error: whoever set it means no other keys.
+pub fn credentials(environment: &Environment) -> Result<Option<Credentials>, Error> {
+    if let Some(found) = aws(environment)? {
+        return Ok(Some(found));
+    }
+    Ok(MINIO.iter().find_map(|(access_key, secret_key)| {
+        let secret = Secret::new(environment.get(secret_key)?);
+        Some(Credentials::new(environment.get(access_key)?, secret))
+    }))
 }
 
-fn aws(environment: &Environment) -> Option<Credentials> {
-    let secret_key = Secret::new(environment.first(SECRET_KEY)?);
-    Some(Credentials {
+fn aws(environment: &Environment) -> Result<Option<Credentials>, Error> {
+    let Some(access_key) = environment.first(ACCESS_KEY) else { return Ok(None) };
+    let Some(secret_key) = environment.first(SECRET_KEY) else {
+        let why = "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not: set both or none";
+        return Err(Error::new(ErrorKind::NoCredentials, why));
+    };
+    Ok(Some(Credentials {
         session_token: environment.first(SESSION_TOKEN).map(Secret::new),
         expires: environment.get("AWS_CREDENTIAL_EXPIRATION").and_then(timestamp::parse_rfc3339),
-        ..Credentials::new(environment.first(ACCESS_KEY)?, secret_key)
-    })
+        ..Credentials::new(access_key, Secret::new(secret_key))
+    }))
 }
 
 #[cfg(test)]
@@ -132,12 +137,19 @@ mod tests {
             (&[("AWS_ACCESS_KEY", "a"), ("AWS_SECRET_KEY", "s")], Some("a")),
             (&[("MINIO_ACCESS_KEY", "m"), ("MINIO_SECRET_KEY", "s")], Some("m")),
             (&[("MINIO_ROOT_USER", "r"), ("MINIO_ROOT_PASSWORD", "s")], Some("r")),
-            (&[("AWS_ACCESS_KEY_ID", "a")], None),
-            (&[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "")], None),
+            (&[("AWS_SECRET_ACCESS_KEY", "s")], None),
             (&[], None),
         ] {
-            let found = credentials(&environment(pairs));
+            let found = credentials(&environment(pairs)).expect("good");
             assert_eq!(found.as_ref().map(|found| found.access_key.as_str()), key, "{pairs:?}");
+        }
+        for half in [
+            &[("AWS_ACCESS_KEY_ID", "a")][..],
+            &[("AWS_ACCESS_KEY", "a"), ("AWS_SECRET_ACCESS_KEY", "")],
+            &[("AWS_ACCESS_KEY_ID", "a"), ("MINIO_ACCESS_KEY", "m"), ("MINIO_SECRET_KEY", "s")],
+        ] {
+            let error = credentials(&environment(half)).expect_err("half a pair").to_string();
+            assert!(error.contains("AWS_SECRET_ACCESS_KEY is not"), "{error}");
         }
     }
 
@@ -149,6 +161,7 @@ mod tests {
             ("AWS_SESSION_TOKEN", "t"),
             ("AWS_CREDENTIAL_EXPIRATION", "2030-01-02T03:04:05Z"),
         ]))
+        .expect("good")
         .expect("keys");
         assert_eq!(found.session_token, Some(Secret::new("t")));
         assert_eq!(found.expires, timestamp::parse_rfc3339("2030-01-02T03:04:05Z"));

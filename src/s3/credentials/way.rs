@@ -73,7 +73,9 @@ impl Way {
                 Self::Login(source) => source.fetch().await,
                 Self::Process(source) => source.fetch().await,
                 Self::ApiKey(source) => source.fetch().await,
-                Self::Environment => environment::credentials(environment).ok_or_else(|| none("Environment")),
+                Self::Environment => {
+                    environment::credentials(environment)?.ok_or_else(|| none("Environment"))
+                }
                 Self::Container => match Container::from_environment(environment)? {
                     Some(container) => container.fetch().await,
                     None => Err(none("EcsContainer")),
@@ -271,7 +273,7 @@ impl Search<'_> {
     fn sso(&self, name: &str, section: Section<'_>) -> Result<Option<Sso>, Error> {
         let session = section.get("sso_session");
         let from = match session {
-            None if section.get("sso_start_url").is_none() => return Ok(None),
+            None if SSO_KEYS.iter().all(|key| section.get(key).is_none()) => return Ok(None),
             None => section,
             Some(session) => self.profiles.session(session).ok_or_else(|| {
                 fault(name, &format!("names the sso_session {session:?}, which ~/.aws/config does not have"))
@@ -299,6 +301,9 @@ impl Search<'_> {
         }))
     }
 }
+
+/// By which a profile shows that it is one of single sign-on.
+const SSO_KEYS: [&str; 3] = ["sso_start_url", "sso_account_id", "sso_role_name"];
 
 fn role(name: &str, section: Section<'_>, arn: &str) -> Result<Role, Error> {
     let duration = match section.get("duration_seconds").map(str::parse) {
@@ -349,6 +354,7 @@ mod tests {
         [profile sso]\nsso_session = one\nsso_account_id = 1\nsso_role_name = r\n\
         [profile sso-old]\nsso_start_url = https://u\nsso_region = cn-north-1\nsso_account_id = 1\nsso_role_name = r\n\
         [profile sso-lost]\nsso_session = two\nsso_account_id = 1\nsso_role_name = r\n\
+        [profile sso-nowhere]\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = r\n\
         [profile sso-half]\nsso_session = one\nsso_account_id = 1\n\
         [sso-session one]\nsso_region = eu-west-1\nsso_start_url = https://u\n\
         [profile process]\ncredential_process = cmd canary-4\n\
@@ -487,6 +493,7 @@ mod tests {
             ("web-half", "no role_arn"),
             ("sso-lost", "sso_session \"two\", which"),
             ("sso-half", "without sso_role_name"),
+            ("sso-nowhere", "without sso_start_url"),
             ("ibm-open", "must begin with https://"),
         ] {
             let error = of(&profiles, &environment, profile).expect_err(profile);

@@ -105,6 +105,12 @@ pub fn region_of_aws_host(host: &str) -> Option<String> {
     is_aws_region(region).then(|| region.to_owned())
 }
 
+/// `fips-us-east-1` and `us-east-1-fips`: how older SDKs ask for the FIPS host of a region.
+pub fn region_behind_fips(region: &str) -> Option<&str> {
+    let plain = region.strip_prefix("fips-").or_else(|| region.strip_suffix("-fips"));
+    plain.filter(|region| is_aws_region(region))
+}
+
 /// `eu-west-1`, `us-gov-east-1`, `ap-southeast-10`.
 pub fn is_aws_region(label: &str) -> bool {
     let words: Vec<&str> = label.split('-').collect();

@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{NewObject, ObjectFacts, encoded_word};
 use crate::base::ranges::ByteRange;
 use crate::base::timestamp;
+use crate::s3::endpoint::arn::is_arn;
 use crate::s3::operation::Replay;
 use crate::s3::{ETag, Error, ErrorKind, ObjectRef, Result, VersionId};
 
@@ -500,10 +501,11 @@ pub(super) fn put_bypass_governance(headers: &mut HeaderMap, bypass: bool) -> Re
     put_some(headers, BYPASS_GOVERNANCE, bypass.then_some("true"))
 }
 
-/// `bucket/key`, percent-encoded but for the slashes, and the version.
+/// `bucket/key`, or `arn/object/key` of an access point, percent-encoded but for the slashes, and the version.
 pub(super) fn copy_source(bucket: &str, key: &str, version: Option<&VersionId>) -> String {
     let version = version.map(|version| format!("?versionId={}", escaped(&version.0))).unwrap_or_default();
-    format!("{}/{}{version}", escaped(bucket), utf8_percent_encode(key, ESCAPED_PATH))
+    let object = if is_arn(bucket) { "/object" } else { "" };
+    format!("{}{object}/{}{version}", escaped(bucket), utf8_percent_encode(key, ESCAPED_PATH))
 }
 
 fn escaped(text: &str) -> String {
