@@ -504,6 +504,8 @@ pub(super) fn purpose_of(request: &Request) -> Purpose {
 }
 
 #[cfg(test)]
+mod herd;
+#[cfg(test)]
 mod proofs;
 #[cfg(test)]
 mod tests;

@@ -135,9 +135,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(20);
 /// took to come back, and a refused connection costs nobody anything.
 const UNREACHABLE_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// What `Retry-After` may add to the pause that we would have made.
-const RETRY_AFTER_EXTRA_MAX: Duration = Duration::from_secs(5);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
 
-/// Full jitter: a random part of base × 2^(n-1).
+/// Full jitter: a random part of base × 2^(n-1), behind what the store asked for: all who were asked to wait as long
+/// would come back together.
 fn pause(class: Class, failures: u32, random: f64, retry_after: Option<Duration>) -> Duration {
     let (base, most) = match class {
         Class::Throttled => (Duration::from_secs(1), PAUSE_MAX),
@@ -146,8 +147,8 @@ fn pause(class: Class, failures: u32, random: f64, retry_after: Option<Duration>
     };
     let doublings = failures.saturating_sub(1).min(16);
     let own = base.saturating_mul(1 << doublings).min(most).mul_f64(random.clamp(0.0, 1.0));
-    match retry_after {
-        Some(asked) => own.max(asked.min(own + RETRY_AFTER_EXTRA_MAX)),
+    match retry_after.map(|asked| asked.min(RETRY_AFTER_MAX)) {
+        Some(asked) => asked + own.max(asked.mul_f64(random.clamp(0.0, 1.0) / 2.0)),
         None => own,
     }
 }
@@ -257,8 +258,13 @@ mod tests {
     fn the_store_may_ask_for_a_longer_pause_within_reason() {
         let seconds = Duration::from_secs;
         assert_eq!(pause(Class::Throttled, 1, 0.0, Some(seconds(3))), seconds(3));
-        assert_eq!(pause(Class::Throttled, 1, 0.0, Some(seconds(600))), RETRY_AFTER_EXTRA_MAX);
-        assert_eq!(pause(Class::Throttled, 3, 1.0, Some(seconds(1))), seconds(4));
+        assert_eq!(pause(Class::Throttled, 1, 0.0, Some(seconds(600))), RETRY_AFTER_MAX);
+        assert_eq!(pause(Class::Throttled, 3, 1.0, Some(seconds(1))), seconds(5));
+        assert_eq!(
+            pause(Class::Transient, 1, 1.0, Some(seconds(4))),
+            seconds(6),
+            "spread over half as long again"
+        );
         let headers = |name: &'static str, value: &'static str| {
             http::HeaderMap::from_iter([(
                 http::HeaderName::from_static(name),
