@@ -61,6 +61,8 @@ pub mod role;
 #[cfg(test)]
 mod silence;
 pub mod sso;
+#[cfg(test)]
+mod sso_flow;
 pub mod sts;
 mod way;
 
