@@ -21,7 +21,7 @@ use crate::write::{Intent, IntentId};
 pub const RENAME_FILE: &str = "rename-file";
 
 /// User metadata that a copy takes along, and no two written objects share.
-const WRITE_ID: &str = "holdfs-write-id";
+pub const WRITE_ID: &str = "holdfs-write-id";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMove {

@@ -109,19 +109,27 @@ async fn attempt(file: &Arc<StagedFile>, job: &Job) -> Outcome {
 
 async fn settle(shared: &Arc<Shared>, file: &Arc<StagedFile>, job: &mut Job, outcome: Outcome) {
     match outcome {
-        Outcome::Stored(stored) => {
-            if let Some(effects) = file.landed(job, &stored).await {
-                // Whoever waits finds everything in its place.
-                shared.commits.committed(file, &stored, job.sealed.generation);
-                file.follow(&effects);
-            }
-        }
+        Outcome::Stored(stored) => publish(shared, file, job, &stored).await,
         Outcome::MovedOn => file.cancelled(),
         Outcome::Postponed(error) => postpone(file, job, error).await,
         Outcome::Refused(error) => file.not_stored(job, Event::Refused, error).await,
         Outcome::BaseGone(error) => file.not_stored(job, Event::Refused, error).await,
         Outcome::Lost(error) => lose(shared, file, job, error).await,
     }
+}
+
+/// The store has it: under its name, or beside the winner of a race.
+async fn publish(shared: &Arc<Shared>, file: &Arc<StagedFile>, job: &Job, stored: &ObjectRef) {
+    let Some(effects) = file.landed(job, stored).await else { return };
+    // Whoever waits finds everything in its place.
+    match file.take_gave_way() {
+        None => shared.commits.committed(file, stored, job.sealed.generation),
+        Some((lost_key, error)) => {
+            file.note(Error::conflict(&format!("{error}; these bytes became {:?}", stored.key)));
+            shared.commits.conflict(file, &lost_key, stored);
+        }
+    }
+    file.follow(&effects);
 }
 
 async fn postpone(file: &Arc<StagedFile>, job: &Job, error: Error) {
@@ -147,18 +155,11 @@ async fn keep_both(shared: &Arc<Shared>, file: &Arc<StagedFile>, job: &mut Job, 
     let time = timestamp::compact(shared.clock.wall());
     for attempt_number in 0..CONFLICT_NAMES {
         let key = conflict_key(&lost_key, &shared.host, &time, attempt_number, &shared.limits);
-        if let Err(error) = file.give_way(job, &key) {
+        if let Err(error) = file.give_way(job, &key, &error) {
             return postpone(file, job, error).await;
         }
         match attempt(file, job).await {
-            Outcome::Stored(stored) => {
-                if let Some(effects) = file.landed(job, &stored).await {
-                    file.note(Error::conflict(&format!("{error}; these bytes became {key:?}")));
-                    shared.commits.conflict(file, &lost_key, &stored);
-                    file.follow(&effects);
-                }
-                return;
-            }
+            Outcome::Stored(stored) => return publish(shared, file, job, &stored).await,
             Outcome::Lost(_) => {}
             // A later attempt goes on under the new name.
             Outcome::Postponed(error) => return postpone(file, job, error).await,

@@ -160,6 +160,8 @@ pub(super) struct Inner {
     pub stored: Option<(Generation, ObjectRef)>,
     /// Goes once the file is stored under its present key.
     pub leftover: Option<ObjectRef>,
+    /// The key that another writer won, and how, until the copy beside it is stored.
+    pub gave_way: Option<(Arc<str>, Error)>,
     pub error: Option<Error>,
     /// Set when a write to the data file failed: what it holds is not known.
     pub suspect: Option<Error>,
@@ -203,6 +205,7 @@ impl StagedFile {
             early,
             stored: None,
             leftover: None,
+            gave_way: None,
             error: None,
             suspect: None,
             retired: false,
@@ -735,11 +738,12 @@ impl StagedFile {
         }
     }
 
-    /// The loser of a race lives on under another name.
-    pub(super) fn give_way(&self, job: &mut Job, key: &str) -> Result<()> {
+    /// The loser of a race lives on under another name; `error` says how it lost.
+    pub(super) fn give_way(&self, job: &mut Job, key: &str, error: &Error) -> Result<()> {
         let _order = self.order.lock();
         let mut inner = self.inner.lock();
-        inner.key = key.into();
+        let lost_key = std::mem::replace(&mut inner.key, key.into());
+        inner.gave_way.get_or_insert_with(|| (lost_key, error.clone()));
         inner.expected = Expected::Absent;
         job.key = inner.key.clone();
         job.expected = Expected::Absent;
@@ -754,6 +758,11 @@ impl StagedFile {
         let record = inner.record(self.id);
         drop(inner);
         self.shared.journal.update_file(record)
+    }
+
+    /// What it gave way to, once: it is stored under its other name.
+    pub(super) fn take_gave_way(&self) -> Option<(Arc<str>, Error)> {
+        self.inner.lock().gave_way.take()
     }
 
     /// A generation that was superseded landed after all. The newer one contains it, and every byte that is in no
@@ -862,6 +871,8 @@ impl StagedFile {
             inner.key = key.into();
             inner.expected = expected;
             inner.exclusive = false;
+            // It has a name that its user chose.
+            inner.gave_way = None;
             inner.epoch += 1;
             if let Some(session) = inner.early.take_session() {
                 self.shared.abort(session);

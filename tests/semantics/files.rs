@@ -1,9 +1,13 @@
 //! Section 4, writing: any write of any file, whole at the store when close returns.
 
-use holdfs::base::ranges::ByteRange;
-use holdfs::fs::{ErrorKind, SetAttr};
+use std::ffi::OsStr;
+use std::time::Duration;
 
-use super::world::{Kind, World, flags, kind_of};
+use holdfs::base::ranges::ByteRange;
+use holdfs::embedded::faults::{Action, Ending, Rule, When};
+use holdfs::fs::{ErrorKind, NodeId, SetAttr};
+
+use super::world::{CALLER, Kind, World, flags, kind_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_is_at_the_store_when_close_returns() {
@@ -163,7 +167,6 @@ async fn a_read_only_mount_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_close_says_so_and_keeps_the_bytes() {
-    use holdfs::embedded::faults::{Action, Rule, When};
     let world = World::new(Kind::Plain).await;
     let open = world.create("f", libc::O_WRONLY).await.expect("creates");
     world.write_at(open, 0, b"precious").await.expect("writes");
@@ -177,4 +180,44 @@ async fn a_failed_close_says_so_and_keeps_the_bytes() {
     world.flush(open).await.expect("the next close tries again");
     world.fs.release(open.node, open.handle).await;
     assert_eq!(world.get("f").await.as_deref(), Some(&b"precious"[..]));
+}
+
+fn drops(when: When) -> Rule {
+    Rule::new(Action::Drop { when, ending: Ending::Reset }).on("PutObject").once()
+}
+
+/// DL-15
+#[tokio::test(flavor = "multi_thread")]
+async fn dl_15_a_directory_and_a_link_are_made_also_where_the_answer_is_lost() {
+    for when in [When::Before, When::After] {
+        let world = World::new(Kind::Plain).await;
+        let faults = world.server.faults();
+        let rule = faults.add(drops(when));
+        world.mkdir("d").await.expect("makes");
+        assert_eq!((faults.fired(rule), kind_of(world.mkdir("d").await)), (1, ErrorKind::Exists));
+        // Ahead of the first link goes the flag of its directory.
+        for link in ["flag", "link"] {
+            let rule = faults.add(drops(when));
+            let made = world.fs.symlink(NodeId::ROOT, OsStr::new(link), OsStr::new("target"), CALLER).await;
+            assert_eq!(world.fs.readlink(made.expect("makes").node).await.expect("reads"), "target");
+            assert_eq!(faults.fired(rule), 1);
+        }
+        assert_eq!(world.keys().await, [".holdfs", "d/", "flag", "link"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_another_writer_made_while_the_answer_was_lost_exists() {
+    let world = World::new(Kind::Plain).await;
+    let faults = world.server.faults();
+    let slow = faults.add(Rule::new(Action::Delay { milliseconds: 500 }).on("PutObject").once());
+    faults.add(drops(When::Before));
+    let meanwhile = async {
+        while faults.fired(slow) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world.put("d/", "").await;
+    };
+    let (made, ()) = tokio::join!(world.mkdir("d"), meanwhile);
+    assert_eq!(kind_of(made.map(drop)), ErrorKind::Exists);
 }

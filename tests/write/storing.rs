@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfs::embedded::faults::{Action, Rule};
+use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::s3::ops::{GetObjectTagging, NewObject};
 use holdfs::write::{Allocate, Durability, Engine, ErrorKind, OnConflict, Origin, Seal, State};
 
@@ -200,6 +200,28 @@ fn dl_17_the_loser_of_a_race_becomes_a_conflict_copy() {
     assert!(key.starts_with("doc.txt.conflict-host-2"), "{key}");
     assert_eq!(rig.get(&key).unwrap(), b"mine");
     assert_eq!(rig.commits.conflicts.lock()[0].0, "doc.txt");
+    assert!(file.last_error().unwrap().to_string().contains("conflict-host"));
+}
+
+/// DL-17
+#[test]
+fn dl_17_a_conflict_copy_that_the_store_takes_later_is_told_as_one() {
+    let rig = Rig::new();
+    rig.put("doc.txt", b"base");
+    let file = rig.edit("doc.txt");
+    file.write_at(0, b"mine").unwrap();
+    rig.put("doc.txt", b"theirs");
+    let (status, code) = (409, "ConditionalRequestConflict".to_owned());
+    let busy = Action::Status { status, code, headers: Vec::new(), when: When::Before };
+    let busy = rig.server.faults().add(Rule::new(busy).on("PutObject").skip(1).once());
+    rig.close(&file).unwrap();
+    assert_eq!((rig.get("doc.txt").unwrap(), rig.server.faults().fired(busy)), (b"theirs".to_vec(), 1));
+    let key = file.key();
+    assert_eq!(rig.get(&key).unwrap(), b"mine");
+    let told: Vec<_> =
+        rig.commits.conflicts.lock().iter().map(|(lost, copy)| (lost.clone(), copy.key.clone())).collect();
+    assert_eq!(told, [("doc.txt".to_owned(), key)]);
+    assert!(rig.commits.committed.lock().is_empty(), "its own name is not its any more");
     assert!(file.last_error().unwrap().to_string().contains("conflict-host"));
 }
 

@@ -234,11 +234,14 @@ impl FileSystem {
         let flag = format!("{}{}", directory.key(), name::FLAG);
         let put =
             PutObject { condition: WriteCondition::Absent, ..PutObject::new(&self.bucket, flag, FLAG_BODY) };
-        match self.client.send(&put).await {
-            Err(error) if error.kind() != s3::ErrorKind::PreconditionFailed => return Err(error.into()),
-            _ => self.namespace.set_flag(directory, true),
+        match self.put_small(put).await {
+            // Whoever's it is, they are all alike.
+            Err(error) if !matches!(error.kind(), ErrorKind::Exists | ErrorKind::Stale) => Err(error),
+            _ => {
+                self.namespace.set_flag(directory, true);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// A bucket has no end; the figures are large enough for every tool and small enough for all of them.

@@ -5,6 +5,7 @@ mod directory;
 mod edit;
 mod io;
 mod lookup;
+mod marker;
 mod move_object;
 pub mod open;
 mod parting;

@@ -6,13 +6,11 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::fs::claims::{Mode, Scope};
 use crate::fs::support::text_of;
 use crate::fs::{Error, ErrorKind, FileKind, FileSystem, NodeId, Result};
 use crate::namespace::{Child, Contents, Node, Standing, name};
-use crate::s3::ops::{DeleteObject, ListObjectsV2, NewObject, PutObject, WriteCondition};
+use crate::s3::ops::{DeleteObject, ListObjectsV2, NewObject};
 use crate::s3::{self, ObjectRef};
 
 impl FileSystem {
@@ -138,50 +136,6 @@ impl FileSystem {
         let objects = page.objects.iter().map(|object| object.key.as_str());
         let others = objects.chain(page.common_prefixes.iter().map(String::as_str));
         Ok(others.into_iter().any(|key| key != leaving && key != flag))
-    }
-
-    /// The object `dir/`, which says that the directory is there and carries its metadata.
-    pub(in crate::fs) async fn put_marker(
-        &self,
-        directory: &Arc<Node>,
-        object: NewObject,
-    ) -> Result<ObjectRef> {
-        let key = directory.key();
-        let marker = self.store_marker(&key, object, WriteCondition::None).await?;
-        self.namespace.updated(directory, marker.clone(), None);
-        Ok(marker)
-    }
-
-    pub(in crate::fs) async fn store_marker(
-        &self,
-        key: &str,
-        mut object: NewObject,
-        condition: WriteCondition,
-    ) -> Result<ObjectRef> {
-        object.content.content_type.get_or_insert_with(|| "application/x-directory".to_owned());
-        let put = PutObject { object, condition, ..PutObject::new(&self.bucket, key, Bytes::new()) };
-        self.put_small(put).await
-    }
-
-    /// Stores a body that is in memory.
-    pub(in crate::fs) async fn put_small(&self, put: PutObject) -> Result<ObjectRef> {
-        let key: Arc<str> = put.key.as_str().into();
-        let size = match &put.body {
-            s3::Body::Bytes(bytes) => bytes.len() as u64,
-            _ => 0,
-        };
-        let stored = match self.client.send(&put).await {
-            Ok(stored) => stored,
-            Err(error) => return Err(self.refusal(&key, error).await),
-        };
-        self.forget_seen(&key);
-        Ok(ObjectRef {
-            key,
-            etag: stored.etag.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the store sent no ETag"))?,
-            last_modified: self.clock.wall(),
-            version: stored.version,
-            size,
-        })
     }
 }
 
