@@ -1,6 +1,7 @@
-//! The runtime of commands that talk to a store and then leave (a mount builds its own).
+//! The runtimes of commands that talk to a store and then leave (a mount builds its own).
 
 use std::future::Future;
+use std::num::NonZero;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,12 +18,31 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long one that does nothing of that kind may seem to hear nothing.
 const STUCK: Duration = Duration::from_secs(2);
 
+const WORKERS_MAX: usize = 8;
+
+/// For servers, which work while this thread does something else.
 pub fn build() -> Outcome<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::environment(format!("Cannot start worker threads: {error}.")))
+    started(Builder::new_multi_thread().worker_threads(2))
+}
+
+/// For a command. What one thread receives, it also checks and writes while it is in its caches: on two cores a second
+/// thread costs up to twice the CPU for small objects, a fifth more for large ones, and makes nothing faster.
+fn of_a_command() -> Outcome<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    match workers(cores) {
+        0 => started(&mut Builder::new_current_thread()),
+        workers => started(Builder::new_multi_thread().worker_threads(workers)),
+    }
+}
+
+/// Threads beside the command's own: half of the cores, for the kernel has its share in every byte.
+fn workers(cores: usize) -> usize {
+    if cores < 4 { 0 } else { (cores / 2).min(WORKERS_MAX) }
+}
+
+fn started(builder: &mut Builder) -> Outcome<Runtime> {
+    let runtime = builder.enable_all().build();
+    runtime.map_err(|error| Failure::environment(format!("Cannot start worker threads: {error}.")))
 }
 
 /// Runs one command's future to its end.
@@ -53,12 +73,11 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 
 /// Runs one command to its end, or until it is interrupted. The second interrupt ends any command at once.
 pub fn interruptible<T>(work: impl AsyncFnOnce(&Interrupt) -> Outcome<T>) -> Outcome<T> {
-    let runtime = build()?;
+    let runtime = of_a_command()?;
+    have_a_last_resort()?;
     let outcome = runtime.block_on(async {
         let interrupt =
             Interrupt { tasks: Tasks::new(runtime.handle().clone()), tidies: AtomicBool::new(false) };
-        let last_resort = Tasks::new(runtime.handle().clone());
-        last_resort.spawn("last resort", give_signals_back());
         let mut work = pin!(work(&interrupt));
         tokio::select! {
             outcome = &mut work => return outcome,
@@ -79,7 +98,15 @@ pub fn interruptible<T>(work: impl AsyncFnOnce(&Interrupt) -> Outcome<T>) -> Out
     outcome
 }
 
-/// A command that is stuck in a system call hears no interrupt. Some time after the first, the next one kills it.
+/// A command that is stuck in a system call hears no interrupt, and may have no other thread. Some time after the first
+/// interrupt, the next one kills it.
+fn have_a_last_resort() -> Outcome {
+    let runtime = started(&mut Builder::new_current_thread())?;
+    let thread = std::thread::Builder::new().name("last resort".to_owned());
+    let spawned = thread.spawn(move || runtime.block_on(give_signals_back()));
+    spawned.map(drop).map_err(|error| Failure::environment(format!("Cannot start a thread: {error}.")))
+}
+
 async fn give_signals_back() {
     if interrupted().await.is_ok() {
         tokio::time::sleep(STUCK).await;
@@ -101,4 +128,15 @@ async fn interrupted() -> Outcome {
         _ = hangup.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::workers;
+
+    #[test]
+    fn few_cores_have_one_thread() {
+        let table = [(1, 0), (2, 0), (3, 0), (4, 2), (8, 4), (16, 8), (128, 8)];
+        assert_eq!(table.map(|(cores, _)| workers(cores)), table.map(|(_, threads)| threads));
+    }
 }
