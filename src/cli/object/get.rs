@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 
 use clap::Args;
 use futures_util::TryStreamExt;
@@ -32,7 +33,7 @@ pub struct CatArgs {
     #[arg(value_name = "BUCKET/KEY")]
     target: String,
     /// This version instead of the current one.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     version_id: Option<String>,
     #[command(flatten)]
     part: Part,
@@ -260,7 +261,7 @@ impl Fetched<'_> {
         let partial = PartialFile::create(destination).map_err(unwritable)?;
         let file = partial.file();
         let work = async {
-            let sink = Shifted { file, by: range.start };
+            let sink = Arc::new(Shifted { file: file.clone(), by: range.start });
             match &kept {
                 Some(kept) => transfer::download_verified(client, tuning, bucket, object, kept, file).await,
                 None => transfer::download(client, tuning, bucket, object, range, &sink).await,
@@ -292,14 +293,14 @@ fn stays(error: crate::s3::Error) -> Failure {
 }
 
 /// A file that begins with the first byte of a range.
-struct Shifted<'a> {
-    file: &'a File,
+struct Shifted {
+    file: Arc<File>,
     by: u64,
 }
 
-impl transfer::Sink for Shifted<'_> {
+impl transfer::Sink for Shifted {
     fn write_at(&self, offset: u64, bytes: &bytes::Bytes) -> std::io::Result<()> {
-        transfer::Sink::write_at(self.file, offset - self.by, bytes)
+        transfer::Sink::write_at(&*self.file, offset - self.by, bytes)
     }
 }
 

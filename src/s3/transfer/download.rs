@@ -1,7 +1,10 @@
 //! Managed download: parallel ranges of one object version. A range whose stream breaks is resumed where it broke.
 
-use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::task::JoinSet;
 
 use super::Tuning;
 use super::assembly::in_parallel;
@@ -14,7 +17,7 @@ use crate::s3::{Client, Error, ErrorKind, ObjectRef, Result};
 const BREAKS_MAX: u32 = 5;
 
 /// Takes the bytes of a download, in any order, each byte once.
-pub trait Sink: Sync {
+pub trait Sink: Send + Sync + 'static {
     /// Takes `bytes`, which begin at `offset` of the object.
     fn write_at(&self, offset: u64, bytes: &Bytes) -> std::io::Result<()>;
 }
@@ -32,44 +35,56 @@ pub async fn download<S: Sink>(
     bucket: &str,
     object: &ObjectRef,
     range: ByteRange,
-    sink: &S,
+    sink: &Arc<S>,
 ) -> Result<()> {
+    let source = Source::new(client, bucket, object);
     let pieces = stream::iter(cut(range, tuning.part_bytes).map(Ok));
     let meter = Meter::of(tuning, Some(range.len()));
-    let meter = &meter;
     let fetch = |piece: ByteRange| {
-        fetch(client, bucket, object, piece, move |offset, bytes| {
-            sink.write_at(offset, &bytes).map_err(write_failed)?;
-            meter.add(bytes.len() as u64);
-            Ok(())
-        })
+        let (source, sink, meter) = (source.clone(), sink.clone(), meter.clone());
+        on_task(async move { source.fetch_into(piece, &*sink, &meter).await })
     };
     in_parallel(pieces, tuning.parallel, fetch).try_collect().await
 }
 
-/// `range` of exactly `object` in order; holds up to `tuning.parallel` pieces in memory.
+/// `range` of exactly `object` in order; holds up to `tuning.parallel` pieces of `tuning.part_bytes` in memory.
 pub fn read(
     client: &Client,
     tuning: &Tuning,
     bucket: &str,
     object: &ObjectRef,
     range: ByteRange,
-) -> impl Stream<Item = Result<Bytes>> {
+) -> impl Stream<Item = Result<Bytes>> + use<> {
+    let source = Source::new(client, bucket, object);
     let meter = Meter::of(tuning, Some(range.len()));
-    let fetch_piece = move |piece: ByteRange| {
-        let meter = meter.clone();
-        async move {
-            let mut whole = BytesMut::with_capacity(piece.len() as usize);
-            let append = |_, bytes: Bytes| {
-                whole.extend_from_slice(&bytes);
+    let fetch = move |piece: ByteRange| {
+        let (source, meter) = (source.clone(), meter.clone());
+        on_task(async move {
+            let mut frames = Vec::new();
+            let keep = |_, bytes: Bytes| {
                 meter.add(bytes.len() as u64);
+                frames.push(Ok(bytes));
                 Ok(())
             };
-            fetch(client, bucket, object, piece, append).await?;
-            Ok(whole.freeze())
-        }
+            source.fetch(piece, keep).await?;
+            Ok(stream::iter(frames))
+        })
     };
-    stream::iter(cut(range, tuning.part_bytes)).map(fetch_piece).buffered(tuning.parallel.max(1))
+    stream::iter(cut(range, tuning.part_bytes)).map(fetch).buffered(tuning.parallel.max(1)).try_flatten()
+}
+
+/// Runs `work` as a task that ends with this future: pieces are then received, checked and written by as many threads
+/// as the runtime has.
+pub(super) async fn on_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let mut task = JoinSet::new();
+    task.spawn(work);
+    match task.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        _ => Err(Error::new(ErrorKind::Source, "It was interrupted.")),
+    }
 }
 
 pub(super) fn write_failed(error: std::io::Error) -> Error {
@@ -84,47 +99,69 @@ pub(super) fn cut(range: ByteRange, piece: u64) -> impl Iterator<Item = ByteRang
     })
 }
 
-/// Gives every byte of `range` to `take`, in order.
-pub(super) async fn fetch(
-    client: &Client,
-    bucket: &str,
-    object: &ObjectRef,
-    range: ByteRange,
-    mut take: impl FnMut(u64, Bytes) -> Result<()>,
-) -> Result<()> {
-    let (mut at, mut breaks) = (range.start, 0);
-    while at < range.end {
-        let get = GetObject {
-            bucket: bucket.to_owned(),
-            key: object.key.to_string(),
-            version: object.version.clone(),
-            // The whole can be verified on its way, a range cannot.
-            range: Some(ByteRange::new(at, range.end)).filter(|range| range.len() < object.size),
-            checksum_mode: at == 0 && range.end == object.size,
-            conditions: ReadConditions { if_match: Some(object.etag.clone()), ..ReadConditions::default() },
-            ..GetObject::default()
+/// Exactly one version of an object, and who reads it.
+pub(super) struct Source {
+    client: Client,
+    bucket: String,
+    object: ObjectRef,
+}
+
+impl Source {
+    pub(super) fn new(client: &Client, bucket: &str, object: &ObjectRef) -> Arc<Self> {
+        Arc::new(Self { client: client.clone(), bucket: bucket.to_owned(), object: object.clone() })
+    }
+
+    /// Writes every byte of `range` to `sink`.
+    pub(super) async fn fetch_into(&self, range: ByteRange, sink: &impl Sink, meter: &Meter) -> Result<()> {
+        let take = |offset, bytes: Bytes| {
+            sink.write_at(offset, &bytes).map_err(write_failed)?;
+            meter.add(bytes.len() as u64);
+            Ok(())
         };
-        let mut body = client.send(&get).await?.body;
-        let before = at;
-        loop {
-            match body.next().await {
-                None => break,
-                Some(Ok(bytes)) => {
-                    let next = at + bytes.len() as u64;
-                    take(at, bytes)?;
-                    at = next;
-                }
-                Some(Err(error)) => {
-                    breaks = if at > before { 0 } else { breaks + 1 };
-                    if at == range.end || breaks == BREAKS_MAX || !is_worth_resuming(&error) {
-                        return Err(error);
+        self.fetch(range, take).await
+    }
+
+    /// Gives every byte of `range` to `take`, in order.
+    async fn fetch(&self, range: ByteRange, mut take: impl FnMut(u64, Bytes) -> Result<()>) -> Result<()> {
+        let (mut at, mut breaks) = (range.start, 0);
+        while at < range.end {
+            let mut body = self.client.send(&self.get(ByteRange::new(at, range.end))).await?.body;
+            let before = at;
+            loop {
+                match body.next().await {
+                    None => break,
+                    Some(Ok(bytes)) => {
+                        let next = at + bytes.len() as u64;
+                        take(at, bytes)?;
+                        at = next;
                     }
-                    break;
+                    Some(Err(error)) => {
+                        breaks = if at > before { 0 } else { breaks + 1 };
+                        if at == range.end || breaks == BREAKS_MAX || !is_worth_resuming(&error) {
+                            return Err(error);
+                        }
+                        break;
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn get(&self, range: ByteRange) -> GetObject {
+        let object = &self.object;
+        let is_whole = range == ByteRange::new(0, object.size);
+        GetObject {
+            bucket: self.bucket.clone(),
+            key: object.key.to_string(),
+            version: object.version.clone(),
+            range: Some(range).filter(|_| !is_whole),
+            // The whole can be verified on its way, a range cannot.
+            checksum_mode: is_whole,
+            conditions: ReadConditions { if_match: Some(object.etag.clone()), ..ReadConditions::default() },
+            ..GetObject::default()
+        }
+    }
 }
 
 fn is_worth_resuming(error: &Error) -> bool {

@@ -102,7 +102,7 @@ pub async fn download_writer(
 
 /// A file beside its place, gone again unless it is published.
 pub struct PartialFile {
-    file: File,
+    file: Arc<File>,
     /// `None` once it is published.
     path: Option<PathBuf>,
 }
@@ -118,11 +118,11 @@ impl PartialFile {
         let mut options = OpenOptions::new();
         let file =
             options.read(true).write(true).create_new(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
-        Ok(Self { file, path: Some(path) })
+        Ok(Self { file: Arc::new(file), path: Some(path) })
     }
 
     /// What to write to, and to read again.
-    pub fn file(&self) -> &File {
+    pub fn file(&self) -> &Arc<File> {
         &self.file
     }
 

@@ -7,23 +7,26 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures_util::{TryStreamExt as _, stream};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use super::assembly::in_parallel;
-use super::download::{cut, fetch, write_failed};
+use super::download::{Source, cut, on_task, write_failed};
 use super::progress::Meter;
-use super::{Kept, Sink as _, Tuning, verify_file};
+use super::{Kept, Tuning, verify_file};
 use crate::base::digest;
 use crate::base::ranges::{ByteRange, RangeSet};
+use crate::base::tasks::Tasks;
 use crate::s3::{Client, ErrorKind, ObjectRef, Result};
 
 /// What is there already of an object that is downloaded to a file.
 pub struct GrowingFile {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
-    notes: Mutex<File>,
+    notes: Arc<Mutex<File>>,
     notes_path: PathBuf,
     there: RangeSet,
 }
@@ -50,7 +53,7 @@ impl GrowingFile {
             notes.set_len(0)?;
         }
         let there = read_notes(&mut notes, object.size)?;
-        Ok(Self { file, path, notes: Mutex::new(notes), notes_path, there })
+        Ok(Self { file: Arc::new(file), path, notes: Arc::new(Mutex::new(notes)), notes_path, there })
     }
 
     /// Bytes that are there already.
@@ -77,14 +80,17 @@ impl GrowingFile {
         meter.add(self.bytes());
         let missing = self.there.holes(ByteRange::new(0, object.size));
         let pieces = missing.flat_map(|gap| cut(gap, tuning.part_bytes)).map(Ok);
-        let get = async |piece: ByteRange| {
-            let take = |offset, bytes: bytes::Bytes| {
-                self.file.write_at(offset, &bytes).map_err(write_failed)?;
-                meter.add(bytes.len() as u64);
-                Ok(())
-            };
-            fetch(client, bucket, object, piece, take).await?;
-            self.note(piece).map_err(write_failed)
+        let source = Source::new(client, bucket, object);
+        let get = |piece: ByteRange| {
+            let (source, file, meter) = (source.clone(), self.file.clone(), meter.clone());
+            let notes = self.notes.clone();
+            on_task(async move {
+                source.fetch_into(piece, &*file, &meter).await?;
+                let tasks = Tasks::new(Handle::current());
+                let noted =
+                    tasks.spawn_blocking("waits for a disk", move || note(&file, &notes, piece)).await;
+                noted.unwrap_or_else(|lost| Err(io::Error::other(lost))).map_err(write_failed)
+            })
         };
         in_parallel(stream::iter(pieces), tuning.parallel, get).try_collect::<()>().await?;
         let Some(kept) = kept else { return Ok(()) };
@@ -93,11 +99,6 @@ impl GrowingFile {
             self.remove();
         }
         verified
-    }
-
-    fn note(&self, range: ByteRange) -> io::Result<()> {
-        self.file.sync_data()?;
-        self.notes.lock().write_all(format!("{} {}\n", range.start, range.end).as_bytes())
     }
 
     /// Gives it its name; it must have been filled.
@@ -111,6 +112,12 @@ impl GrowingFile {
         let _ = fs::remove_file(&self.notes_path);
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// That this range has arrived, once it is on the disk.
+fn note(file: &File, notes: &Mutex<File>, range: ByteRange) -> io::Result<()> {
+    file.sync_data()?;
+    notes.lock().write_all(format!("{} {}\n", range.start, range.end).as_bytes())
 }
 
 fn short(text: &[u8]) -> String {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -57,14 +58,15 @@ pub async fn download_verified(
     bucket: &str,
     object: &ObjectRef,
     kept: &Kept,
-    file: &File,
+    file: &Arc<File>,
 ) -> Result<()> {
     let whole = ByteRange::new(0, object.size);
     if kept.is_composite || !kept.algorithm.is_crc() {
         download(client, tuning, bucket, object, whole, file).await?;
         return verify_file(client, bucket, object, kept, file).await;
     }
-    let watched = Watched { file, algorithm: kept.algorithm, stretches: Mutex::default() };
+    let watched =
+        Arc::new(Watched { file: file.clone(), algorithm: kept.algorithm, stretches: Mutex::default() });
     download(client, tuning, bucket, object, whole, &watched).await?;
     kept.check(&watched.sum())
 }
@@ -135,15 +137,15 @@ pub async fn attributes(client: &Client, mut get: GetObjectAttributes) -> Result
 
 /// A file and the checksums of the stretches that have arrived, by their ends: a piece goes on where its last bytes
 /// ended.
-struct Watched<'a> {
-    file: &'a File,
+struct Watched {
+    file: Arc<File>,
     algorithm: Algorithm,
     stretches: Mutex<BTreeMap<u64, (u64, Running)>>,
 }
 
-impl Sink for Watched<'_> {
+impl Sink for Watched {
     fn write_at(&self, offset: u64, bytes: &Bytes) -> std::io::Result<()> {
-        self.file.write_at(offset, bytes)?;
+        Sink::write_at(&*self.file, offset, bytes)?;
         let before = self.stretches.lock().remove(&offset);
         let (start, mut running) = before.unwrap_or_else(|| (offset, Running::new(self.algorithm)));
         running.update(bytes);
@@ -152,11 +154,12 @@ impl Sink for Watched<'_> {
     }
 }
 
-impl Watched<'_> {
+impl Watched {
     /// Of all stretches, which lie end to end. Only for CRCs.
-    fn sum(self) -> Vec<u8> {
+    fn sum(&self) -> Vec<u8> {
         let nothing = self.algorithm.of(b"");
-        self.stretches.into_inner().into_iter().fold(nothing, |sum, (end, (start, running))| {
+        let stretches = std::mem::take(&mut *self.stretches.lock());
+        stretches.into_iter().fold(nothing, |sum, (end, (start, running))| {
             self.algorithm.combine(&sum, &running.finish(), end - start).unwrap_or(sum)
         })
     }
@@ -168,14 +171,14 @@ mod tests {
 
     #[test]
     fn stretches_add_up_in_whatever_order_they_come() {
-        let (content, file) = (b"one two three four", tempfile::tempfile().unwrap());
+        let (content, file) = (b"one two three four", Arc::new(tempfile::tempfile().unwrap()));
         for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme] {
-            let watched = Watched { file: &file, algorithm, stretches: Mutex::default() };
+            let watched = Watched { file: file.clone(), algorithm, stretches: Mutex::default() };
             for (start, end) in [(8, 10), (0, 4), (10, 18), (4, 8)] {
                 watched.write_at(start as u64, &Bytes::from_static(&content[start..end])).unwrap();
             }
             assert_eq!(watched.sum(), algorithm.of(content));
-            let empty = Watched { file: &file, algorithm, stretches: Mutex::default() };
+            let empty = Watched { file: file.clone(), algorithm, stretches: Mutex::default() };
             assert_eq!(empty.sum(), algorithm.of(b""));
         }
     }

@@ -182,7 +182,7 @@ pub async fn upload_snowball(
         };
     };
     let staged = PartialFile::create(&path).map_err(|error| unwritten("staging", &error))?;
-    packed(SnowballWriter::new(staged.file(), gzip), objects)?;
+    packed(SnowballWriter::new(&**staged.file(), gzip), objects)?;
     let reader = staged.reader().and_then(|file| Ok((file.metadata()?.len(), file)));
     let (bytes, file) = reader.map_err(|error| unwritten("staging", &error))?;
     match bytes > most {
