@@ -13,7 +13,7 @@ use super::credentials::{Credentials, Proof};
 use super::dialect::{Dialect, Vendor};
 use super::endpoint::{self, Address, DEFAULT_REGION, Endpoint, Purpose};
 use super::envelope;
-use super::exchange::{Call, Exchange};
+use super::exchange;
 use super::heed::{self, Care, Question};
 use super::operation::{Request, RequestChecksum};
 use super::ops::{CustomerKeys, HeadBucket, lambda};
@@ -162,27 +162,8 @@ impl Client {
     }
 
     async fn exchange<O: Operation>(&self, operation: &O, request: &Request) -> Result<O::Output, Error> {
-        let call = Call {
-            name: O::NAME,
-            streamed: O::STREAMED,
-            payload: operation.payload(),
-            replay: operation.replay(),
-            signed: operation.is_signed(),
-            request,
-            watch: self.watch.as_ref(),
-        };
-        let mut output = None;
-        let done = Exchange::new(&self.shared, self.deadlines, call)
-            .run(&mut |reply| {
-                output = Some(operation.decode(reply)?);
-                Ok(())
-            })
-            .await;
-        match (done, output) {
-            (Ok(()), Some(output)) => Ok(output),
-            (Ok(()), None) => Err(Error::new(ErrorKind::Bug, "a reply was judged good but not decoded")),
-            (Err(error), _) => operation.recover(&error).ok_or(error),
-        }
+        let done = exchange::perform(&self.shared, self.deadlines, operation, request, self.watch.as_ref());
+        done.await.or_else(|error| operation.recover(&error).ok_or(error))
     }
 
     /// The same client, whose operations give up after this long without progress.

@@ -235,9 +235,9 @@ impl Config {
         }
     }
 
-    /// Takes from the AWS profile what is not given yet: region, endpoint, certificates, addressing style, service
-    /// instance; the endpoint of `MINIO_ALIAS` and the instance of IBM's own variable and file, too. Files that
-    /// cannot be understood give nothing here: whoever asks for credentials reports them.
+    /// Takes from the AWS profile what is not given yet: region, endpoint, certificates, addressing style, whether
+    /// bodies are signed, service instance; the endpoint of `MINIO_ALIAS` and the instance of IBM's own variable and
+    /// file, too. Files that cannot be understood give nothing here: whoever asks for credentials reports them.
     pub fn with_profile(self, environment: &Environment, profile: Option<&str>) -> Self {
         let store = Profiles::load(environment).and_then(|profiles| profiles.store(environment, profile));
         let store = store.unwrap_or_default();
@@ -262,6 +262,10 @@ impl Config {
             service_instance_id: self.service_instance_id.or(store.service_instance_id).or_else(instance),
             ca_file: self.ca_file.or(store.ca_file),
             style: if self.style == Style::Auto { store.style.unwrap_or_default() } else { self.style },
+            payload_signing: match (self.payload_signing, store.signs_payload) {
+                (PayloadSigning::Auto, Some(true)) => PayloadSigning::Always,
+                (given, _) => given,
+            },
             ..self
         }
     }

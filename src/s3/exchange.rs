@@ -31,20 +31,46 @@ const COLLECTED_BYTES_MAX: usize = 16 << 20;
 const REFUSAL_BYTES_MAX: usize = 256 << 10;
 
 /// An operation without its types.
-pub struct Call<'a> {
-    pub name: &'static str,
-    pub streamed: bool,
-    pub payload: Payload,
-    pub replay: Replay,
-    pub signed: bool,
-    pub request: &'a Request,
-    pub watch: Option<&'a Watch>,
+struct Call<'a> {
+    name: &'static str,
+    streamed: bool,
+    payload: Payload,
+    replay: Replay,
+    signed: bool,
+    request: &'a Request,
+    watch: Option<&'a Watch>,
 }
 
 /// What makes an output of a good reply.
-pub type Decode<'a> = dyn FnMut(Reply) -> Result<(), Error> + Send + 'a;
+type Decode<'a> = dyn FnMut(Reply) -> Result<(), Error> + Send + 'a;
 
-pub struct Exchange<'a> {
+/// `request` is that of the operation.
+pub async fn perform<O: Operation>(
+    shared: &Shared,
+    deadlines: Deadlines,
+    operation: &O,
+    request: &Request,
+    watch: Option<&Watch>,
+) -> Result<O::Output, Error> {
+    let call = Call {
+        name: O::NAME,
+        streamed: O::STREAMED,
+        payload: operation.payload(),
+        replay: operation.replay(),
+        signed: operation.is_signed(),
+        request,
+        watch,
+    };
+    let mut output = None;
+    let decode = &mut |reply| {
+        output = Some(operation.decode(reply)?);
+        Ok(())
+    };
+    Exchange::new(shared, deadlines, call).run(decode).await?;
+    output.ok_or_else(|| Error::new(ErrorKind::Bug, "a reply was judged good but not decoded"))
+}
+
+struct Exchange<'a> {
     shared: &'a Shared,
     deadlines: Deadlines,
     call: Call<'a>,
@@ -86,7 +112,7 @@ enum Step {
 }
 
 impl<'a> Exchange<'a> {
-    pub fn new(shared: &'a Shared, deadlines: Deadlines, call: Call<'a>) -> Self {
+    fn new(shared: &'a Shared, deadlines: Deadlines, call: Call<'a>) -> Self {
         Self {
             deadlines,
             resource: resource_of(call.request),
@@ -105,7 +131,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    pub async fn run(mut self, decode: &mut Decode<'_>) -> Result<(), Error> {
+    async fn run(mut self, decode: &mut Decode<'_>) -> Result<(), Error> {
         loop {
             let setback = match self.attempt(decode).await {
                 Ok(()) => return Ok(()),
@@ -309,13 +335,11 @@ impl<'a> Exchange<'a> {
         let (Some(bucket), None) = (bucket.filter(|_| self.shared.endpoint.is_aws()), &setback.region) else {
             return setback;
         };
-        // An operation within an operation: without the box its future would contain itself.
         let head = HeadBucket { bucket: bucket.clone() };
         let Ok(request) = head.encode() else { return setback };
-        let (payload, replay) = (head.payload(), head.replay());
-        let call =
-            Call { name: HeadBucket::NAME, streamed: false, payload, replay, request: &request, ..self.call };
-        if Box::pin(Exchange::new(self.shared, self.deadlines, call).run(&mut |_| Ok(()))).await.is_err() {
+        // An operation within an operation: without the box its future would contain itself.
+        let asking = Box::pin(perform(self.shared, self.deadlines, &head, &request, None));
+        if asking.await.is_err() {
             return setback;
         }
         match self.shared.regions.of(&bucket).filter(|region| *region != self.region) {

@@ -14,8 +14,8 @@ use super::config::AwsAddress;
 use super::credentials::Credentials;
 use super::endpoint::Purpose;
 use super::endpoint::zone::zone_of;
-use super::exchange::{Call, Exchange};
-use super::operation::{Reply, Request};
+use super::exchange;
+use super::operation::Request;
 use super::ops::CreateSession;
 use super::{Deadlines, Error, Operation};
 use crate::base::recency::RecencyMap;
@@ -95,16 +95,6 @@ impl Sessions {
 
 async fn open(shared: &Shared, bucket: &str, deadlines: Deadlines) -> Result<Credentials, Error> {
     let create = CreateSession { bucket: bucket.to_owned(), read_only: false };
-    let request = create.encode()?;
-    let (streamed, payload, replay) = (false, create.payload(), create.replay());
-    let (name, signed) = (CreateSession::NAME, true);
-    let call = Call { name, streamed, payload, replay, signed, request: &request, watch: None };
-    let mut found = None;
-    let mut decode = |reply: Reply| {
-        found = Some(create.decode(reply)?);
-        Ok(())
-    };
     // An operation within an operation: without the box its future would contain itself.
-    Box::pin(Exchange::new(shared, deadlines, call).run(&mut decode)).await?;
-    found.ok_or_else(|| Error::decode("CreateSession was judged good but not decoded"))
+    Box::pin(exchange::perform(shared, deadlines, &create, &create.encode()?, None)).await
 }

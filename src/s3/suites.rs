@@ -6,7 +6,9 @@ mod bodies;
 mod credentials;
 mod exchanges;
 mod express;
+mod profiles;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -28,23 +30,36 @@ use super::{ErrorKind, Operation};
 use crate::base::secret::Secret;
 use crate::base::timestamp;
 
-/// Cases by their names with what is wrong, held against those that are otherwise on purpose, each with its reason.
-async fn compare<'a>(
-    cases: impl Iterator<Item = impl Future<Output = (&'a str, Result<(), String>)>>,
-    otherwise: &[(&str, &str)],
-) {
-    let cases = futures_util::future::join_all(cases).await;
-    let mut faults = Vec::new();
-    for (name, found) in &cases {
-        match (found, otherwise.iter().find(|(other, _)| other == name)) {
+/// What a case differs in.
+pub type Found = Result<(), String>;
+
+/// Cases by their names, held against those that are otherwise on purpose, each with its reason.
+fn compare<'a>(cases: impl IntoIterator<Item = (&'a str, Found)>, otherwise: &[(&str, &str)]) {
+    let cases = cases.into_iter().map(|(name, found)| (name.to_owned(), found)).collect();
+    judge_cases(cases, otherwise.iter().map(|(name, reason)| ((*name).to_owned(), *reason)).collect());
+}
+
+/// The same by their numbers, those that are otherwise listed by the reason.
+pub fn compare_numbered(cases: Vec<Found>, otherwise: &[(&str, &[usize])]) {
+    let cases = cases.into_iter().enumerate().map(|(number, found)| (number.to_string(), found)).collect();
+    let otherwise = otherwise
+        .iter()
+        .flat_map(|(reason, numbers)| numbers.iter().map(move |number| (number.to_string(), *reason)));
+    judge_cases(cases, otherwise.collect());
+}
+
+/// All others agree, and these do not.
+fn judge_cases(cases: Vec<(String, Found)>, mut otherwise: BTreeMap<String, &str>) {
+    let (mut faults, count) = (Vec::new(), cases.len());
+    for (name, found) in cases {
+        match (found, otherwise.remove(&name)) {
             (Ok(()), None) | (Err(_), Some(_)) => {}
             (Err(fault), None) => faults.push(format!("{name}: {fault}")),
-            (Ok(()), Some((_, reason))) => faults.push(format!("{name}: agrees now, against: {reason}")),
+            (Ok(()), Some(reason)) => faults.push(format!("{name}: agrees now, against: {reason}")),
         }
     }
-    let unknown = otherwise.iter().filter(|(name, _)| !cases.iter().any(|(case, _)| case == name));
-    faults.extend(unknown.map(|(name, _)| format!("{name}: is no case")));
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n"));
+    faults.extend(otherwise.keys().map(|name| format!("{name}: is no case")));
+    assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
 }
 
 #[derive(serde::Deserialize)]

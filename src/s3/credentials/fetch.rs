@@ -115,7 +115,7 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Calls until the service answers something else than that it cannot now: five times at most, 0.2 s, 0.4 s, 0.8 s
-/// and 1.6 s apart.
+/// and 1.6 s apart, give or take a half: many machines whose keys end together must not ask together again.
 pub(super) async fn call_patiently(
     reach: &Reach,
     what: &str,
@@ -124,7 +124,8 @@ pub(super) async fn call_patiently(
     let mut failed = Error::new(ErrorKind::Bug, "no try was made");
     for attempt in 0..TRIES {
         if attempt > 0 {
-            tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await;
+            let pause = PAUSE * 2_u32.pow(attempt - 1);
+            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         }
         let (method, uri, headers, body) = request()?;
         match call(reach, method, &uri, headers, body).await {

@@ -47,6 +47,8 @@ pub struct Store {
     pub express_sessions: Option<bool>,
     /// The contrary of `s3_disable_multiregion_access_points`.
     pub multi_region: Option<bool>,
+    /// `payload_signing_enabled` of its `s3` block.
+    pub signs_payload: Option<bool>,
     /// Whether `us_east_1_regional_endpoint` of its `s3` block is `legacy`.
     pub global: Option<bool>,
 }
@@ -124,6 +126,7 @@ impl Profiles {
             follow_arn_region: switch(text("s3_use_arn_region").or_else(|| of_s3("use_arn_region"))),
             express_sessions: switch(text("s3_disable_express_session_auth")).map(|off| !off),
             multi_region: switch(text("s3_disable_multiregion_access_points")).map(|off| !off),
+            signs_payload: switch(of_s3("payload_signing_enabled")),
             global: text("s3_us_east_1_regional_endpoint")
                 .or_else(|| of_s3("us_east_1_regional_endpoint"))
                 .map(|kind| kind.eq_ignore_ascii_case("legacy")),

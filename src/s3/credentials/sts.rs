@@ -194,36 +194,43 @@ pub(super) fn parse(action: &str, body: &[u8]) -> Result<Credentials, String> {
     let mut found = Found::default();
     // What the reader says could quote the document.
     read(action, body, &mut found).map_err(|_| "its answer is no document of that kind".to_owned())?;
-    match found {
-        Found { access_key: Some(access_key), secret_key: Some(secret_key), session_token, expires } => {
-            Ok(Credentials { session_token, expires, ..Credentials::new(access_key, secret_key) })
-        }
-        _ => Err("it answered without keys".to_owned()),
-    }
+    found.credentials().ok_or_else(|| "it answered without keys".to_owned())
 }
 
+/// What an element `Credentials` holds, here and in S3's CreateSession.
 #[derive(Default)]
-struct Found {
+pub(in crate::s3) struct Found {
     access_key: Option<String>,
     secret_key: Option<Secret>,
     session_token: Option<Secret>,
     expires: Option<SystemTime>,
 }
 
+impl Found {
+    pub(in crate::s3) fn read(&mut self, keys: &mut Reader<'_>) -> Result<(), Error> {
+        keys.children(|name, key| {
+            match name {
+                "AccessKeyId" => self.access_key = key.non_empty()?,
+                "SecretAccessKey" => self.secret_key = key.non_empty()?.map(Secret::new),
+                "SessionToken" => self.session_token = key.non_empty()?.map(Secret::new),
+                "Expiration" => self.expires = Some(key.time()?),
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+    /// `None` without a whole pair.
+    pub(in crate::s3) fn credentials(self) -> Option<Credentials> {
+        let Self { access_key, secret_key, session_token, expires } = self;
+        Some(Credentials { session_token, expires, ..Credentials::new(access_key?, secret_key?) })
+    }
+}
+
 fn read(action: &str, body: &[u8], found: &mut Found) -> Result<(), Error> {
     let mut root = Reader::open(body, &format!("{action}Response"))?;
     root.children(|_, result| {
         result.children(|name, keys| match name {
-            "Credentials" => keys.children(|name, key| {
-                match name {
-                    "AccessKeyId" => found.access_key = key.non_empty()?,
-                    "SecretAccessKey" => found.secret_key = key.non_empty()?.map(Secret::new),
-                    "SessionToken" => found.session_token = key.non_empty()?.map(Secret::new),
-                    "Expiration" => found.expires = Some(key.time()?),
-                    _ => {}
-                }
-                Ok(())
-            }),
+            "Credentials" => found.read(keys),
             _ => Ok(()),
         })
     })

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::s3::Provider;
+use crate::s3::suites::{Found, compare_numbered};
 
 #[derive(Deserialize)]
 struct Case {
@@ -105,7 +106,7 @@ fn address(params: &Params) -> Result<Address, Error> {
 /// The rules say nothing of what WriteGetObjectResponse puts before the host and into the path.
 const ROUTE: &str = "route";
 
-fn agrees(case: &Case) -> Result<(), String> {
+fn agrees(case: &Case) -> Found {
     let found = address(&case.params);
     let agrees = match (&found, &case.url) {
         (Err(_), None) => true,
@@ -133,17 +134,6 @@ fn the_rules_of_the_sdks_agree() {
     for suite in SUITES {
         let cases: Vec<Case> = serde_json::from_str(suite.text).expect("the fixture");
         assert_eq!(cases.len(), suite.cases);
-        let mut faults = Vec::new();
-        for (number, case) in cases.iter().enumerate() {
-            let reason = suite.otherwise.iter().find(|(_, numbers)| numbers.contains(&number));
-            match (agrees(case), reason) {
-                (Ok(()), None) | (Err(_), Some(_)) => {}
-                (Err(fault), None) => faults.push(format!("{number}: {fault}")),
-                (Ok(()), Some((reason, _))) => {
-                    faults.push(format!("{number}: agrees now, against: {reason}"))
-                }
-            }
-        }
-        assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), suite.cases, faults.join("\n"));
+        compare_numbered(cases.iter().map(agrees).collect(), suite.otherwise);
     }
 }

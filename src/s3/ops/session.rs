@@ -1,13 +1,11 @@
 //! Keys for one directory bucket. [`Client::send`](crate::s3::Client::send) opens and renews such sessions by itself.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html>
 
-use std::time::SystemTime;
-
 use http::{HeaderName, Method};
 
 use super::{on_bucket, put_some};
-use crate::base::secret::Secret;
 use crate::s3::credentials::Proof;
+use crate::s3::credentials::sts::Found;
 use crate::s3::operation::{Reply, Request};
 use crate::s3::xml::Reader;
 use crate::s3::{Credentials, Error, Operation, Result};
@@ -35,34 +33,18 @@ impl Operation for CreateSession {
 
     fn decode(&self, reply: Reply) -> Result<Credentials> {
         let body = reply.document()?;
-        let (mut access_key, mut secret_key, mut token) = (String::new(), None, None);
-        let mut expires: Option<SystemTime> = None;
-        // What the reader says could quote a key.
-        let mut read = || {
-            Reader::open(body, "CreateSessionResult")?.children(|name, credentials| match name {
-                "Credentials" => credentials.children(|name, field| {
-                    match name {
-                        "AccessKeyId" => access_key = field.string()?,
-                        "SecretAccessKey" => secret_key = field.non_empty()?.map(Secret::new),
-                        "SessionToken" => token = field.non_empty()?.map(Secret::new),
-                        "Expiration" => expires = Some(field.time()?),
-                        _ => {}
-                    }
-                    Ok(())
-                }),
+        let mut found = Found::default();
+        let read = Reader::open(body, "CreateSessionResult").and_then(|mut result| {
+            result.children(|name, keys| match name {
+                "Credentials" => found.read(keys),
                 _ => Ok(()),
             })
-        };
-        read().map_err(|_: Error| Error::decode("the reply is no session"))?;
-        match (secret_key, token) {
-            (Some(secret_key), Some(token)) if !access_key.is_empty() => Ok(Credentials {
-                session_token: Some(token),
-                expires,
-                proof: Proof::Session,
-                ..Credentials::new(access_key, secret_key)
-            }),
-            _ => Err(Error::decode("the session came without keys")),
-        }
+        });
+        // What the reader says could quote a key.
+        read.map_err(|_| Error::decode("the reply is no session"))?;
+        let keys = found.credentials().filter(|keys| keys.session_token.is_some());
+        let keys = keys.ok_or_else(|| Error::decode("the session came without keys"))?;
+        Ok(Credentials { proof: Proof::Session, ..keys })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::base::secret::Secret;
 use crate::s3::ops::{GetObject, ListObjects, PutObject};
 use crate::s3::scripted::Wire;
@@ -128,7 +130,7 @@ fn asked(url: &str, scope: &str, region_set: &str) -> Asked {
     Asked { url: url.to_owned(), region: region.to_owned(), service: service.to_owned() }
 }
 
-fn agrees(case: &Case, found: Result<Asked, Error>) -> Result<(), String> {
+fn agrees(case: &Case, found: Result<Asked, Error>) -> super::Found {
     let same = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
     let agrees = match (&found, &case.url) {
         (Err(_), None) => true,
@@ -147,14 +149,6 @@ async fn requests_go_where_those_of_botocore_go() {
     let text = include_str!("../../../tests/fixtures/aws/addressing.json");
     let cases: Vec<Case> = serde_json::from_str(text).expect("the fixture");
     assert_eq!(cases.len(), 207);
-    let mut faults = Vec::new();
-    for (number, case) in cases.iter().enumerate() {
-        let reason = OTHERWISE.iter().find(|(_, numbers)| numbers.contains(&number));
-        match (agrees(case, ask(case).await), reason) {
-            (Ok(()), None) | (Err(_), Some(_)) => {}
-            (Err(fault), None) => faults.push(format!("{number}: {fault}")),
-            (Ok(()), Some((reason, _))) => faults.push(format!("{number}: agrees now, against: {reason}")),
-        }
-    }
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n"));
+    let found = join_all(cases.iter().map(async |case| agrees(case, ask(case).await))).await;
+    super::compare_numbered(found, OTHERWISE);
 }

@@ -109,7 +109,7 @@ async fn find(case: &Case, home: &std::path::Path, server: &Server) -> Result<Ve
     Ok([keys.access_key.clone(), keys.secret_key.expose().to_owned()].into_iter().chain(token).collect())
 }
 
-async fn differs(case: &Case) -> Result<(), String> {
+async fn differs(case: &Case) -> super::Found {
     let home = tempfile::tempdir().expect("a folder");
     let service = case.service;
     let server = Server::start(move |_, heard| service.answer(heard)).await;
@@ -139,5 +139,6 @@ async fn keys_are_found_where_botocore_finds_them() {
     let text = include_str!("../../../tests/fixtures/aws/credentials.json");
     let cases: Vec<Case> = serde_json::from_str(text).expect("the fixture");
     assert_eq!(cases.len(), 69);
-    super::compare(cases.iter().map(async |case| (case.name.as_str(), differs(case).await)), OTHERWISE).await;
+    let found = futures_util::future::join_all(cases.iter().map(differs)).await;
+    super::compare(cases.iter().map(|case| case.name.as_str()).zip(found), OTHERWISE);
 }
