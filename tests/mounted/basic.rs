@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::time::Duration;
 
 use holdfs::s3::ETag;
 use holdfs::s3::ops::{PutObject, WriteCondition};
 
-use super::harness::{Bucket, ObjectLock, Store, lacks, noise};
+use super::harness::{Bucket, ObjectLock, Store, lacks, noise, run_within};
 
 #[test]
 fn foreign_objects_are_listed_and_read() {
@@ -191,6 +192,24 @@ fn foreign_changes_show_when_the_time_to_live_is_over() {
     bucket.delete("f");
     assert_eq!(mount.ok("ls"), "g\n");
     assert!(mount.fails("cat f").contains("No such file or directory"));
+}
+
+/// A mount has no files without names, as other file systems have: a download is there whole or not at all just the same.
+#[test]
+fn an_object_is_downloaded_into_a_mount() {
+    let (bucket, from) = (Bucket::new(Store::shared()), Bucket::new(Store::shared()));
+    let mount = bucket.mount().start();
+    for content in [noise(1, 3 << 20), noise(2, 2 << 20)] {
+        from.put("k", &content);
+        let file = mount.path("f");
+        let mut get = Store::shared().command();
+        get.args(["object", "get", &format!("{}/k", from.name), file.to_str().expect("text")]);
+        let (output, _) = run_within(&mut get, Duration::from_secs(60));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(fs::read(&file).expect("a file") == content);
+        assert_eq!(mount.ok("ls -A"), "f\n");
+        assert!(bucket.get("f").expect("stored") == content);
+    }
 }
 
 /// Not a test of ours: it fills the last column of the conformance table.

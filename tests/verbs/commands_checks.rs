@@ -59,6 +59,60 @@ fn every_checksum_goes_up_is_shown_and_is_held_against_what_comes_down() {
     }
 }
 
+/// A whole object that goes to standard output is right, or the command says that it is not.
+#[test]
+fn what_goes_to_standard_output_is_held_against_the_checksum() {
+    let store = store();
+    let bucket = Bucket::new(&store);
+    use ChecksumAlgorithm::{Crc64Nvme, Sha256};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    for (algorithm, size) in [(Crc64Nvme, 1000), (Crc64Nvme, 40 << 20), (Sha256, 40 << 20)] {
+        let (key, content) = (path(&bucket, algorithm.name()), noise(size as u64, size));
+        fs::write(&file, &content).unwrap();
+        ran(&store, &["object", "put", &file, &key, "--checksum", algorithm.name()]).ok();
+        for arguments in [&["object", "cat", &key][..], &["object", "get", &key, "-"]] {
+            let output = |arguments: &[&str]| store.command().args(arguments).output().unwrap();
+            let right = output(arguments);
+            assert!(right.status.success() && right.stdout == content, "{arguments:?}");
+            flip(&store, 100);
+            let wrong = output(arguments);
+            let said = String::from_utf8_lossy(&wrong.stderr);
+            assert!(wrong.status.code() == Some(1) && said.contains(algorithm.name()), "{said}");
+            assert!(said.contains("do not use it"), "{said}");
+            assert!(wrong.stdout.len() < size, "its end is kept back");
+        }
+        // Nothing is known of a range.
+        flip(&store, 100);
+        ran(&store, &["object", "cat", &key, "--range", "0-499"]).ok();
+    }
+}
+
+#[test]
+fn what_goes_from_store_to_store_is_held_against_the_checksum_of_the_first() {
+    let (store, there) = (store(), store());
+    let (bucket, other) = (Bucket::new(&store), Bucket::new(&there));
+    let content = noise(3, 40 << 20);
+    bucket.put("k", &content);
+    let copy = || {
+        let mut command = store.command();
+        command.args(["object", "cp", &path(&bucket, "k"), &path(&other, "k"), "--to-profile", "there"]);
+        command.args(["--to-endpoint", &there.endpoint]);
+        let folder = tempfile::tempdir().unwrap();
+        let (id, secret) = (&there.access_key, &there.secret_key);
+        let profile = format!("[there]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+        fs::write(folder.path().join("credentials"), profile).unwrap();
+        command.env("AWS_SHARED_CREDENTIALS_FILE", folder.path().join("credentials"));
+        Ran::from(command.output().unwrap())
+    };
+    flip(&store, 100);
+    let wrong = copy();
+    assert!(wrong.status == 1 && wrong.err.contains("CRC64NVME"), "{}", wrong.err);
+    assert_eq!(other.get("k"), None);
+    copy().ok();
+    assert!(other.get("k").unwrap() == content);
+}
+
 #[test]
 fn a_copy_is_given_another_checksum() {
     let store = store();

@@ -173,6 +173,39 @@ fn torn_download(bucket: &Bucket<'_>, folder: &Path, file: &str) {
     assert!(!Path::new(file).exists(), "no torn file");
 }
 
+/// A file system in memory, which all Linux has, knows files without names.
+#[test]
+fn a_download_that_is_killed_leaves_nothing() {
+    let store = Store::embedded(embedded::Options::default());
+    let bucket = Bucket::new(&store);
+    let content = noise(11, BYTES);
+    bucket.put("k", &content);
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let file = folder.path().join("file").to_str().unwrap().to_owned();
+    let get = ["object", "get", &path(&bucket, "k"), &file];
+    for there in [&[][..], &["file"]] {
+        faults(&store).add(Rule::new(Action::Stall { at: 1 << 20 }).on("GetObject"));
+        let child = started(&store, &get);
+        until("a file without a name", || has_unnamed(&child, folder.path()));
+        assert_eq!(names(folder.path()), there);
+        killed(child);
+        assert_eq!(names(folder.path()), there, "nothing is beside it");
+        faults(&store).clear();
+        ran(&store, &get).ok();
+        assert!(fs::read(&file).unwrap() == content);
+        assert_eq!(names(folder.path()), ["file"]);
+        fs::write(&file, "other").unwrap();
+    }
+}
+
+/// Whether a process has bytes in a file of this folder that has no name.
+fn has_unnamed(child: &Child, folder: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
+    let here = |file: &Path| file.starts_with(folder) && file.to_string_lossy().ends_with(" (deleted)");
+    let mut unnamed = open.map(|entry| entry.path()).filter(|fd| fs::read_link(fd).is_ok_and(|to| here(&to)));
+    unnamed.any(|fd| fs::metadata(fd).is_ok_and(|file| file.len() > 0))
+}
+
 #[test]
 fn a_download_goes_on_where_another_process_was_killed() {
     let store = Store::embedded(embedded::Options::default());

@@ -1,6 +1,7 @@
 //! Handles: what they know, what they forget, and where they lead.
 
 use futures_util::TryStreamExt;
+use holdfs::embedded::faults::{Action, Rule};
 use holdfs::s3::ops::{CopySource, NewObject, WriteCondition};
 use holdfs::s3::resource::{Bucket as Handle, Service};
 use holdfs::s3::settings::{AccessControl, BucketTags, VersioningStatus};
@@ -164,4 +165,28 @@ fn an_upload_in_parts_is_begun_found_filled_and_completed() {
     let other = block_on(handle.object("other").initiate_multipart_upload(NewObject::default())).unwrap();
     block_on(other.abort()).unwrap();
     assert_eq!(kind(block_on(other.load())), ErrorKind::NoSuchUpload);
+}
+
+#[test]
+fn bytes_that_are_not_as_they_were_stored_are_an_error() {
+    let store = Store::embedded(holdfs::embedded::Options::default());
+    let bucket = Bucket::new(&store);
+    let content = noise(6, 40 * MIB);
+    bucket.put("k", &content);
+    let (object, folder) = (handle(&bucket).object("k"), tempfile::tempdir().unwrap());
+    let (file, mut written) = (folder.path().join("k"), Vec::new());
+    let flip = || {
+        let flip = Rule::new(Action::FlipBit { at: 100 }).on("GetObject").once();
+        store.server.as_ref().unwrap().faults().add(flip);
+    };
+    flip();
+    assert_eq!(kind(block_on(object.download_writer(&mut written))), ErrorKind::Corrupt);
+    assert!(written.len() < content.len(), "its end is kept back");
+    flip();
+    assert_eq!(kind(block_on(object.download_file(&file))), ErrorKind::Corrupt);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    written.clear();
+    block_on(object.download_writer(&mut written)).unwrap();
+    block_on(object.download_file(&file)).unwrap();
+    assert!(written == content && std::fs::read(&file).unwrap() == content);
 }

@@ -12,7 +12,7 @@ use crate::base::ranges::ByteRange;
 use crate::cli::{Outcome, options};
 use crate::config::Options;
 use crate::s3::ops::{Copied, GetObjectTagging, NewObject, WriteCondition};
-use crate::s3::transfer::{self, Tuning, UploadSource};
+use crate::s3::transfer::{self, Kept, Tuning, UploadSource};
 use crate::s3::{Client, ObjectRef, Result};
 
 /// Pieces that were read and wait to be sent.
@@ -58,6 +58,8 @@ pub(super) struct Across<'a> {
     pub(super) from: &'a Client,
     pub(super) bucket: &'a str,
     pub(super) object: &'a ObjectRef,
+    /// What its store keeps of it.
+    pub(super) kept: Option<Kept>,
     pub(super) to: &'a Client,
 }
 
@@ -76,8 +78,14 @@ impl Across<'_> {
         let target = transfer::Target { bucket, key, condition, object: described };
         let (sender, mut receiver) = mpsc::channel::<io::Result<bytes::Bytes>>(PIECES_AHEAD);
         let read = async move {
-            let whole = ByteRange::new(0, self.object.size);
-            let mut pieces = pin!(transfer::read(self.from, &reading, self.bucket, self.object, whole));
+            let (from, bucket, object) = (self.from, self.bucket, self.object);
+            let whole = ByteRange::new(0, object.size);
+            let mut pieces = pin!(match &self.kept {
+                Some(kept) => {
+                    transfer::read_verified(from, &reading, bucket, object, kept).left_stream()
+                }
+                None => transfer::read(from, &reading, bucket, object, whole).right_stream(),
+            });
             while let Some(piece) = pieces.next().await {
                 let failed = piece.is_err();
                 let piece = piece.map_err(|error| io::Error::other(error.to_string()));

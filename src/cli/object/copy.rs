@@ -19,7 +19,7 @@ use crate::config::Options;
 use crate::s3::ops::{
     Copied, DeleteObject, HeadObject, LockHeaders, NewObject, ObjectHeaders, WriteCondition,
 };
-use crate::s3::transfer::{self, CopyRequest, Tuning};
+use crate::s3::transfer::{self, CopyRequest, Kept, Tuning};
 use crate::s3::{Client, ErrorKind, ObjectRef};
 
 /// Copy an object on the server, or with --recursive every key that begins so.
@@ -193,7 +193,9 @@ impl Copying<'_> {
 
     /// The source goes only once its copy is known to be there.
     async fn one(&self, from: &Target, to: &Target, tuning: Option<&Tuning>) -> Outcome<Done> {
-        let headers = from.head_if(&self.clients.from, false, self.to.when.conditions()).await?;
+        // Bytes that come through this machine are held against what their store keeps of them.
+        let checked = self.clients.are_two;
+        let headers = from.head_if(&self.clients.from, checked, self.to.when.conditions()).await?;
         let object = headers.clone().object_ref(&from.key)?;
         let exists = || Ok(Done::Skipped(format!("{to} exists and was left as it is.")));
         if self.to.no_clobber && is_there(&self.clients.to, to).await? {
@@ -225,7 +227,8 @@ impl Copying<'_> {
         let condition = if self.to.no_clobber { WriteCondition::Absent } else { WriteCondition::None };
         let Clients { from: client, to: there, are_two } = &self.clients;
         if *are_two {
-            let across = Across { from: client, bucket: &from.bucket, object, to: there };
+            let kept = Kept::of(&headers);
+            let across = Across { from: client, bucket: &from.bucket, object, kept, to: there };
             let mut described = self.described(&headers)?;
             if described.tags.is_none() && headers.tag_count.is_some_and(|count| count > 0) {
                 described.tags = Some(across.tags().await?);

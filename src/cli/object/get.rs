@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use clap::Args;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use serde_json::json;
 
 use super::batch::{Batch, Done, Report, Said, Verb};
@@ -105,17 +105,28 @@ pub(super) async fn cat(client: &Client, args: &CatArgs) -> Outcome {
     write_out(&args.part.key.given_to(client)?, &target, &args.part).await
 }
 
-/// To standard output, in order.
+/// To standard output, in order. A whole object is held against the checksum that the store keeps.
 async fn write_out(client: &Client, target: &Target, part: &Part) -> Outcome {
-    let Found { object, range, .. } = part.find(client, target).await?;
-    let tuning = Tuning::default();
-    let mut pieces = pin!(transfer::read(client, &tuning, &target.bucket, &object, range));
-    while let Some(piece) = pieces.try_next().await? {
+    let Found { object, headers, range } = part.find(client, target).await?;
+    let (tuning, bucket) = (Tuning::default(), &target.bucket);
+    let mut pieces = pin!(match Kept::of(&headers).filter(|_| range.len() == object.size) {
+        Some(kept) => transfer::read_verified(client, &tuning, bucket, &object, &kept).left_stream(),
+        None => transfer::read(client, &tuning, bucket, &object, range).right_stream(),
+    });
+    while let Some(piece) = pieces.try_next().await.map_err(wrong_so_far)? {
         if terminal::stream(&piece)? == Reader::Left {
             break;
         }
     }
     Ok(())
+}
+
+/// What is said of bytes that are out already.
+fn wrong_so_far(error: crate::s3::Error) -> Failure {
+    let is_wrong = error.kind() == crate::s3::ErrorKind::Corrupt;
+    let failure = Failure::from(error);
+    let message = format!("{} What was written so far is not the object: do not use it.", failure.message);
+    if is_wrong { failure.said(message) } else { failure }
 }
 
 pub(super) async fn get(client: &Client, args: &GetArgs, format: Format) -> Outcome {

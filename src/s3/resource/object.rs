@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::known::Known;
@@ -15,7 +16,7 @@ use crate::s3::ops::{
 };
 use crate::s3::settings::AccessControl;
 use crate::s3::transfer::wait::{self, Patience};
-use crate::s3::transfer::{self, CopyRequest, Target, Tuning};
+use crate::s3::transfer::{self, CopyRequest, Kept, Target, Tuning};
 use crate::s3::vendor::ibm::{
     AddLegalHold, DeleteLegalHold, ExtendObjectRetention, Extension, Hold, ListLegalHolds, RetentionState,
 };
@@ -167,17 +168,41 @@ impl Object {
         self.changed(transfer::upload_reader(&self.client, &tuning, &target, reader).await).await
     }
 
-    /// Downloads it to a file, in ranges side by side. The file appears whole or not at all.
+    /// Downloads it to a file, in ranges side by side. The file appears whole, and as the checksum says where the store
+    /// keeps one, or not at all.
     pub async fn download_file(&self, path: impl AsRef<Path>) -> Result<()> {
-        let (tuning, object) = (Tuning::default(), self.pin().await?);
-        transfer::download_file(&self.client, &tuning, &self.bucket, &object, path.as_ref()).await
+        let (tuning, path) = (Tuning::default(), path.as_ref());
+        let (object, kept) = self.pin_with_checksum().await?;
+        match kept {
+            Some(kept) => {
+                transfer::download_file_verified(&self.client, &tuning, &self.bucket, &object, &kept, path)
+                    .await
+            }
+            None => transfer::download_file(&self.client, &tuning, &self.bucket, &object, path).await,
+        }
     }
 
-    /// Writes its bytes to a writer, in order. (`download_fileobj`)
+    /// Writes its bytes to a writer, in order. Where they are not those that the checksum at the store is of, the last
+    /// of them are not written: that is `ErrorKind::Corrupt`. (`download_fileobj`)
     pub async fn download_writer(&self, writer: &mut (impl AsyncWrite + Unpin)) -> Result<()> {
-        let (tuning, object) = (Tuning::default(), self.pin().await?);
-        let whole = ByteRange::new(0, object.size);
-        transfer::download_writer(&self.client, &tuning, &self.bucket, &object, whole, writer).await
+        let tuning = Tuning::default();
+        let (object, kept) = self.pin_with_checksum().await?;
+        let pieces = match &kept {
+            Some(kept) => {
+                transfer::read_verified(&self.client, &tuning, &self.bucket, &object, kept).left_stream()
+            }
+            None => {
+                let whole = ByteRange::new(0, object.size);
+                transfer::read(&self.client, &tuning, &self.bucket, &object, whole).right_stream()
+            }
+        };
+        transfer::write_all(pieces, writer).await
+    }
+
+    async fn pin_with_checksum(&self) -> Result<(ObjectRef, Option<Kept>)> {
+        let headers = self.client.send(&HeadObject { checksum_mode: true, ..self.head() }).await?;
+        let kept = Kept::of(&headers);
+        Ok((headers.object_ref(&self.key)?, kept))
     }
 
     fn target(&self) -> Target {

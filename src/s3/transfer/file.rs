@@ -1,20 +1,19 @@
 //! Transfers from and to files, readers and writers.
 //!
-//! A file that is downloaded appears under its name only when it is whole: until then it grows beside its place, and
-//! whatever goes wrong takes it away again. A file that is uploaded must stay as it was when the upload began.
+//! A file that is downloaded appears under its name only when it is whole (`partial`). A file that is uploaded must stay
+//! as it was when the upload began.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::download::write_failed;
 use super::reader::pieces_of;
-use super::{Target, Tuning, UploadSource, download, read, upload};
+use super::{Kept, PartialFile, Target, Tuning, UploadSource, download, download_verified, read, upload};
 use crate::base::ranges::ByteRange;
 use crate::s3::ops::Stored;
 use crate::s3::{Client, Error, ErrorKind, ObjectRef, Result};
@@ -84,6 +83,21 @@ pub async fn download_file(
     partial.publish(path).map_err(write_failed)
 }
 
+/// The same, held against the checksum that the store keeps: `ErrorKind::Corrupt` where the bytes are not those of
+/// `kept`, and no file.
+pub async fn download_file_verified(
+    client: &Client,
+    tuning: &Tuning,
+    bucket: &str,
+    object: &ObjectRef,
+    kept: &Kept,
+    path: &Path,
+) -> Result<()> {
+    let partial = PartialFile::create(path).map_err(write_failed)?;
+    download_verified(client, tuning, bucket, object, kept, partial.file()).await?;
+    partial.publish(path).map_err(write_failed)
+}
+
 /// Writes `range` of exactly `object` to `writer`, in order; the ranges that it is read in come side by side.
 pub async fn download_writer(
     client: &Client,
@@ -93,80 +107,17 @@ pub async fn download_writer(
     range: ByteRange,
     writer: &mut (impl AsyncWrite + Unpin),
 ) -> Result<()> {
-    let mut pieces = std::pin::pin!(read(client, tuning, bucket, object, range));
+    write_all(read(client, tuning, bucket, object, range), writer).await
+}
+
+/// Writes what [`read`] or [`read_verified`](super::read_verified) gives to `writer`.
+pub async fn write_all(
+    pieces: impl Stream<Item = Result<bytes::Bytes>>,
+    writer: &mut (impl AsyncWrite + Unpin),
+) -> Result<()> {
+    let mut pieces = std::pin::pin!(pieces);
     while let Some(piece) = pieces.try_next().await? {
         writer.write_all(&piece).await.map_err(write_failed)?;
     }
     writer.flush().await.map_err(write_failed)
-}
-
-/// A file beside its place, gone again unless it is published.
-pub struct PartialFile {
-    file: Arc<File>,
-    /// `None` once it is published.
-    path: Option<PathBuf>,
-}
-
-impl PartialFile {
-    /// Beside `destination`, under a name that nobody else uses.
-    pub fn create(destination: &Path) -> io::Result<Self> {
-        if destination.file_name().is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this names no file"));
-        }
-        // Short whatever the destination is called: that may be as long as a name can be.
-        let path = destination.with_file_name(format!(".holdfs-{:016x}.part", fastrand::u64(..)));
-        let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create_new(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
-        Ok(Self { file: Arc::new(file), path: Some(path) })
-    }
-
-    /// What to write to, and to read again.
-    pub fn file(&self) -> &Arc<File> {
-        &self.file
-    }
-
-    /// What it holds, to be read from the start.
-    pub fn reader(&self) -> io::Result<File> {
-        self.path.as_ref().map_or_else(|| self.file.try_clone(), File::open)
-    }
-
-    /// Gives it the name that it was created for.
-    pub fn publish(mut self, destination: &Path) -> io::Result<()> {
-        if let Some(path) = &self.path {
-            fs::rename(path, destination)?;
-        }
-        self.path = None;
-        Ok(())
-    }
-}
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_partial_file_is_gone_unless_published() {
-        let folder = tempfile::tempdir().unwrap();
-        let names = || -> Vec<_> {
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
-        };
-        let destination = folder.path().join("f".repeat(255));
-        drop(PartialFile::create(&destination).unwrap());
-        assert_eq!(names().len(), 0);
-        let lost = PartialFile::create(&destination).unwrap();
-        assert!(lost.publish(&folder.path().join("no/such/folder")).is_err());
-        assert_eq!(names().len(), 0, "one that cannot be published is gone, too");
-        PartialFile::create(&destination).unwrap().publish(&destination).unwrap();
-        assert_eq!(names(), ["f".repeat(255).as_str()]);
-        assert!(PartialFile::create(Path::new("/")).is_err());
-    }
 }

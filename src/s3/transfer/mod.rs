@@ -63,7 +63,9 @@ mod delete;
 mod download;
 mod file;
 mod growing;
+mod ordered;
 pub mod pages;
+mod partial;
 pub mod plan;
 mod progress;
 mod reader;
@@ -77,8 +79,13 @@ pub use compose::{Piece, append, compose};
 pub use copy::{CopyRequest, copy_object};
 pub use delete::{Doomed, delete_objects};
 pub use download::{Sink, download, read};
-pub use file::{PartialFile, download_file, download_writer, upload_exactly, upload_file, upload_reader};
+pub use file::{
+    download_file, download_file_verified, download_writer, upload_exactly, upload_file, upload_reader,
+    write_all,
+};
 pub use growing::GrowingFile;
+pub use ordered::read_verified;
+pub use partial::PartialFile;
 pub use progress::{Moved, Progress};
 pub use reader::{pieces_of, pieces_of_blocking};
 pub use upload::{Target, UploadSource, upload};

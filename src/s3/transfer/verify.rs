@@ -22,10 +22,10 @@ use crate::s3::{Client, Error, ErrorKind, ObjectRef, Result};
 /// The checksum of an object, as a HEAD with `checksum_mode` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    algorithm: Algorithm,
+    pub(super) algorithm: Algorithm,
     /// Base64, with `-N` behind it where it is of N parts.
-    value: String,
-    is_composite: bool,
+    pub(super) value: String,
+    pub(super) is_composite: bool,
 }
 
 impl Kept {
@@ -39,7 +39,7 @@ impl Kept {
         known.min_by_key(|kept| (kept.is_composite, !kept.algorithm.is_crc()))
     }
 
-    fn check(&self, found: &[u8]) -> Result<()> {
+    pub(super) fn check(&self, found: &[u8]) -> Result<()> {
         let (found, value) = (digest::base64(found), self.value.split('-').next().unwrap_or_default());
         if found == value {
             return Ok(());
@@ -97,7 +97,11 @@ fn unreadable(error: std::io::Error) -> Error {
 }
 
 /// The parts that it was uploaded in; `None` where the store does not say.
-async fn parts_of(client: &Client, bucket: &str, object: &ObjectRef) -> Result<Option<Vec<ByteRange>>> {
+pub(super) async fn parts_of(
+    client: &Client,
+    bucket: &str,
+    object: &ObjectRef,
+) -> Result<Option<Vec<ByteRange>>> {
     let get = GetObjectAttributes {
         bucket: bucket.to_owned(),
         key: object.key.to_string(),
