@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,10 +14,8 @@ use holdfs::s3::ops::{
     GetObjectAttributes, GetObjectOutput, HeadObject, ListObjectsV2, ListParts, NewObject, ObjectHeaders,
     Part, PutObject, PutObjectTagging, UploadPart, With, WriteCondition,
 };
-use holdfs::s3::post::PostPolicy;
 use holdfs::s3::{Body, BodySource, ChecksumAlgorithm, ErrorKind, Result};
 
-use super::forms::post;
 use super::{holds_or_lacks, kind, lacks_or_fails};
 use crate::mounted::harness::{Bucket, Store, block_on, noise};
 
@@ -43,11 +40,11 @@ fn told(algorithm: ChecksumAlgorithm, value: &[u8]) -> BTreeMap<String, String> 
     [(algorithm.name().to_lowercase(), STANDARD.encode(value))].into()
 }
 
-fn of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> BTreeMap<String, String> {
+pub(super) fn of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> BTreeMap<String, String> {
     told(algorithm, &algorithm.of(bytes))
 }
 
-fn head(bucket: &Bucket<'_>, key: &str) -> ObjectHeaders {
+pub(super) fn head(bucket: &Bucket<'_>, key: &str) -> ObjectHeaders {
     let (bucket_name, key) = (bucket.name.clone(), key.to_owned());
     bucket
         .send(&HeadObject { bucket: bucket_name, key, checksum_mode: true, ..HeadObject::default() })
@@ -63,7 +60,7 @@ fn verified(bucket: &Bucket<'_>, key: &str) -> Bytes {
 }
 
 /// Whether the store keeps checksums of the algorithm; those of a service of today are ten.
-fn is_kept(bucket: &Bucket<'_>, algorithm: ChecksumAlgorithm) -> bool {
+pub(super) fn is_kept(bucket: &Bucket<'_>, algorithm: ChecksumAlgorithm) -> bool {
     let what = format!("PutObject: checksums of {algorithm}");
     let put = With::new(PutObject::new(&bucket.name, "probe", "x")).checksum(algorithm);
     match bucket.send(&put) {
@@ -129,32 +126,6 @@ fn attributes_and_listings_name_the_algorithm() {
     for object in bucket.send(&list).unwrap().objects {
         let seen = object.more.as_deref().map(|more| more.checksum_algorithms.clone()).unwrap_or_default();
         holds_or_lacks("ListObjectsV2: algorithms of checksums", &seen, &vec![object.key.clone()]);
-    }
-}
-
-#[test]
-fn a_form_may_say_the_checksum_of_its_file() {
-    let bucket = Bucket::new(Store::shared());
-    for algorithm in ChecksumAlgorithm::ALL.into_iter().filter(|algorithm| is_kept(&bucket, *algorithm)) {
-        let value = STANDARD.encode(algorithm.of(b"hello"));
-        let policy =
-            PostPolicy::new(&bucket.name, SystemTime::now() + Duration::from_secs(60)).key_prefix("in/");
-        let form = block_on(bucket.client.presign_post(&policy.equals(algorithm.header(), &value).unwrap()))
-            .unwrap();
-        let key = format!("in/{algorithm}");
-        let (status, said) = post(&form, &key, "hello");
-        assert_eq!(status / 100, 2, "{said}");
-        holds_or_lacks(
-            &format!("PostObject: {algorithm}"),
-            &head(&bucket, &key).checksums,
-            &of(algorithm, b"hello"),
-        );
-        let refused = post(&form, "in/other", "other").0;
-        if holds_or_lacks(&format!("PostObject: a wrong {algorithm}"), &refused, &400) {
-            assert_eq!(bucket.get("in/other"), None, "{algorithm}");
-        } else {
-            bucket.delete("in/other");
-        }
     }
 }
 

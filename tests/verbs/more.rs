@@ -1,13 +1,9 @@
 //! Verbs beyond those that a mount needs.
 
-use std::time::{Duration, SystemTime};
-
 use holdfs::s3::ops::{CustomerKey, GetObjectAttributes, HeadObject, ListObjects, PutObject, With};
-use holdfs::s3::post::PostPolicy;
 use holdfs::s3::transfer::pages;
 use holdfs::s3::{ErrorKind, Operation};
 
-use super::forms::post;
 use super::{holds_or_lacks, kind, taken};
 use crate::mounted::harness::{Bucket, Store, block_on, observed};
 
@@ -61,30 +57,4 @@ fn what_goes_with_a_request_is_heard() {
     let head = HeadObject { bucket: bucket.name.clone(), key: "k".into(), ..HeadObject::default() };
     let head = With::new(head).customer_key(&CustomerKey::new(&[1; 32])).unwrap();
     assert!(head.encode().is_ok());
-}
-
-#[test]
-fn a_form_uploads_what_its_policy_allows() {
-    let store = Store::shared();
-    let bucket = Bucket::new(store);
-    let policy = PostPolicy::new(&bucket.name, SystemTime::now() + Duration::from_secs(60))
-        .key_prefix("in/")
-        .equals("Content-Type", "text/plain")
-        .and_then(|policy| policy.length(1..=10))
-        .unwrap();
-    let form = block_on(bucket.client.presign_post(&policy)).unwrap();
-    let post = |key: &str, file: &str| post(&form, key, file);
-    let (status, said) = post("in/k", "hello");
-    assert_eq!(status / 100, 2, "{said}");
-    assert_eq!(bucket.get("in/k").unwrap(), b"hello");
-    assert!(matches!(post("out/k", "hello").0, 400 | 403), "the embedded server says 400");
-    assert_eq!(post("in/long", "more than ten bytes").0, 400);
-    assert_eq!(bucket.keys(), ["in/k"]);
-    let (status, said) = post("in/${filename}", "by name");
-    assert_eq!(status / 100, 2, "{said}");
-    holds_or_lacks(
-        "PostObject: the name of the file",
-        &bucket.get("in/f").as_deref(),
-        &Some(&b"by name"[..]),
-    );
 }
