@@ -5,6 +5,8 @@
 //!                                     └──the old key cannot be removed──▶ undoing ──the copy is gone──▶ (finished)
 //! ```
 //!
+//! There is no way back where the copy took the place of another object: a store that was away goes on at the next mount.
+//!
 //! What a crash left is decided by what both keys hold then: [`decide`] is pure and its table stands in the tests.
 //! An object is only ever removed while its counterpart is seen at the other name, and only if it is the one that
 //! the intent names: so the file is at its old or at its new name, and nobody else's object is touched.

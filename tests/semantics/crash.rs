@@ -104,6 +104,29 @@ async fn a_rename_of_a_file_goes_on_after_a_crash() {
     }
 }
 
+/// What was replaced is gone, so there is no way back. Who is not allowed to go on is told so, and that is all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacing_rename_that_the_store_left_half_way_goes_on_at_the_next_mount() {
+    for (code, goes_on) in [((503, "ServiceUnavailable"), true), ((403, "AccessDenied"), false)] {
+        let mut world = World::impatient(Kind::Plain, Duration::from_secs(1)).await;
+        world.put("old", "moved").await;
+        world.put("new", "replaced").await;
+        let (status, code) = (code.0, code.1.to_owned());
+        let refused = Action::Status { status, code, headers: Vec::new(), when: When::Before };
+        world.server.faults().add(Rule::new(refused).on("DeleteObject").key("old"));
+        world.rename("old", "new").await.expect_err("the old name stays");
+        for name in ["old", "new"] {
+            assert_eq!(world.read(name).await.expect("reads"), "moved", "never at neither");
+        }
+        world.server.faults().clear();
+        world.remount().await;
+        let left = if goes_on { &["new".to_owned()][..] } else { &["new".to_owned(), "old".to_owned()] };
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        settles_at(&world, left).await;
+        assert_eq!(world.read("new").await.expect("reads"), "moved");
+    }
+}
+
 /// The copy did not happen: what has the new name is not the file that was to move.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rename_of_a_file_that_did_not_begin_changes_nothing_after_a_crash() {

@@ -18,7 +18,7 @@ use holdfs::s3::ops::{
     CreateBucket, DeleteObject, GetObject, HeadObject, ListObjectsV2, ObjectHeaders, PutObject,
 };
 use holdfs::s3::settings::{PutSetting, Versioning, VersioningStatus};
-use holdfs::s3::{Client, Config, Credentials, Provider};
+use holdfs::s3::{Client, Config, Credentials, Deadlines, Provider};
 use tempfile::TempDir;
 
 pub const BUCKET: &str = "bucket";
@@ -56,11 +56,21 @@ impl World {
     }
 
     pub async fn with(kind: Kind, adjust: impl FnOnce(&mut Options)) -> Self {
+        Self::made(kind, Deadlines::default(), adjust).await
+    }
+
+    /// What the store refuses for so long is given up.
+    pub async fn impatient(kind: Kind, patience: Duration) -> Self {
+        let deadlines = Deadlines { total_without_progress: patience, ..Deadlines::default() };
+        Self::made(kind, deadlines, |_| {}).await
+    }
+
+    async fn made(kind: Kind, deadlines: Deadlines, adjust: impl FnOnce(&mut Options)) -> Self {
         let server = Server::start(embedded::Options::default()).await.expect("the server starts");
         let pair = server.key_pair().clone();
         let credentials = Credentials::new(pair.access_key, pair.secret_key);
-        let config =
-            Config { endpoint: Some(server.endpoint()), ..Config::new(Provider::fixed(credentials)) };
+        let endpoint = Some(server.endpoint());
+        let config = Config { endpoint, deadlines, ..Config::new(Provider::fixed(credentials)) };
         let client = Client::new(config).expect("a client");
         let create = CreateBucket {
             bucket: BUCKET.into(),

@@ -9,8 +9,8 @@ use super::rename::Move;
 use crate::fs::content::{Content, File};
 use crate::fs::file_move::{FileMove, Step};
 use crate::fs::{Error, ErrorKind, FileSystem, Result};
-use crate::s3::ObjectRef;
 use crate::s3::ops::{DeleteObject, WriteCondition};
+use crate::s3::{ObjectRef, VersionId};
 use crate::write::IntentId;
 
 /// A rename whose copy is there.
@@ -62,7 +62,7 @@ impl FileSystem {
         if let Err(error) = self.delete_object(&copied.from.key).await
             && self.is_still_there(&copied.from).await
         {
-            self.withdraw_copy(&copied).await;
+            self.withdraw_copy(&copied, error.kind()).await;
             return Err(error);
         }
         self.finish_intent(copied.intent)?;
@@ -77,31 +77,35 @@ impl FileSystem {
         }
     }
 
-    /// The original could not be removed: the rename did not happen.
-    async fn withdraw_copy(&self, copied: &Copied<'_>) {
+    /// The original could not be removed: the rename did not happen. Where the copy destroyed what it replaced it stays,
+    /// and both names have the file: for good where the store refused, else until the next mount goes on.
+    async fn withdraw_copy(&self, copied: &Copied<'_>, cause: ErrorKind) {
         if let Some(file) = copied.file {
             self.follow_copy(file, &copied.to, &copied.from);
         }
-        let withdrawn = async {
-            self.advance_file_move(copied.intent, &copied.moved, Step::Undoing)?;
-            self.remove_copy(copied).await?;
-            self.finish_intent(copied.intent)
+        let kept_version = copied.to.version.clone().filter(|version| version.is_kept());
+        let withdrawn = if kept_version.is_none() && copied.moved.replaces.is_some() {
+            let may_pass = matches!(cause, ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Corrupt);
+            let error = || Error::new(cause, "it took the place of another object");
+            if may_pass { Err(error()) } else { self.finish_intent(copied.intent) }
+        } else {
+            async {
+                self.advance_file_move(copied.intent, &copied.moved, Step::Undoing)?;
+                self.remove_copy(copied, kept_version).await?;
+                self.finish_intent(copied.intent)
+            }
+            .await
         };
-        if let Err(error) = withdrawn.await {
+        if let Err(error) = withdrawn {
             tracing::warn!(
                 from = %copied.from.key.escape_debug(), to = %copied.to.key.escape_debug(),
-                "a rename failed half way, and its copy stays until the next mount: {error}"
+                "a rename failed half way, and both names have the file until the next mount: {error}"
             );
         }
     }
 
-    /// Where there are versions, exactly the copy's: what it replaced is back then. Where the copy destroyed what it
-    /// replaced it stays, and both names have the file.
-    async fn remove_copy(&self, copied: &Copied<'_>) -> Result<()> {
-        let kept_version = copied.to.version.clone().filter(|version| version.is_kept());
-        if kept_version.is_none() && copied.moved.replaces.is_some() {
-            return Ok(());
-        }
+    /// Where there are versions, exactly the copy's: what it replaced is back then.
+    async fn remove_copy(&self, copied: &Copied<'_>, version: Option<VersionId>) -> Result<()> {
         // An answer to the deletion may have been lost: the original has to be seen.
         match self.look_if_there(&copied.from.key).await? {
             Some(seen) if seen.object.etag == copied.from.etag => {}
@@ -110,7 +114,7 @@ impl FileSystem {
         let delete = DeleteObject {
             bucket: self.bucket.clone(),
             key: copied.to.key.to_string(),
-            version: kept_version,
+            version,
             ..DeleteObject::default()
         };
         self.forget_seen(&copied.to.key);
