@@ -485,8 +485,12 @@ pub(super) fn purpose_of(request: &Request) -> Purpose {
 }
 
 #[cfg(test)]
+mod corrections;
+#[cfg(test)]
 mod herd;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod uploads;

@@ -1,6 +1,5 @@
 //! The whole client against a server that does what no good server does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,31 +9,27 @@ use crate::base::clock::Clock;
 use crate::base::digest;
 use crate::base::secret::Secret;
 use crate::base::timestamp;
-use crate::s3::credentials::{Fetching, Source};
 use crate::s3::ops::*;
 use crate::s3::scripted::{Answer, Heard, Server};
-use crate::s3::{
-    Body, BodySource, ChecksumMode, Client, Config, Credentials, ETag, Error, ErrorKind, Operation,
-    PayloadSigning, Provider, Style,
-};
+use crate::s3::{Client, Config, Credentials, ETag, Error, ErrorKind, Operation, Provider, Style};
 
-fn get(key: &str) -> GetObject {
+pub fn get(key: &str) -> GetObject {
     GetObject { bucket: "bucket".to_owned(), key: key.to_owned(), ..GetObject::default() }
 }
 
-fn head(key: &str) -> HeadObject {
+pub fn head(key: &str) -> HeadObject {
     HeadObject { bucket: "bucket".to_owned(), key: key.to_owned(), ..HeadObject::default() }
 }
 
-fn put(body: &'static [u8]) -> PutObject {
+pub fn put(body: &'static [u8]) -> PutObject {
     PutObject::new("bucket", "key", Bytes::from_static(body))
 }
 
-async fn read(client: &Client, get: &GetObject) -> Result<Bytes, Error> {
+pub async fn read(client: &Client, get: &GetObject) -> Result<Bytes, Error> {
     client.send(get).await?.body.collect(1 << 20).await
 }
 
-fn stored() -> Answer {
+pub fn stored() -> Answer {
     Answer::new(200, &[("etag", "\"e\"")], "")
 }
 
@@ -328,285 +323,6 @@ async fn a_part_is_verified_where_the_checksum_must_be_its_own() {
 }
 
 #[tokio::test]
-async fn uploads_bring_a_checksum_and_the_echo_must_agree() {
-    let crc = digest::base64(&digest::crc64nvme(b"data").to_be_bytes());
-    let echo = |value: &str| Answer::new(200, &[("etag", "\"e\""), ("x-amz-checksum-crc64nvme", value)], "");
-    let server = Server::answering([echo("AAAAAAAAAAA="), echo(&crc)]).await;
-    server.client().send(&put(b"data")).await.expect("the second time");
-    let heard = server.heard();
-    assert_eq!(heard.len(), 2);
-    assert_eq!(heard[0].header("x-amz-checksum-crc64nvme"), crc);
-    assert_eq!(heard[0].header("x-amz-content-sha256"), digest::hex(&digest::sha256(b"data")));
-}
-
-#[tokio::test]
-async fn a_store_that_refuses_checksums_gets_the_next_best_and_is_remembered() {
-    let picky = |_: usize, heard: &Heard| {
-        if heard.headers.contains_key("x-amz-checksum-crc64nvme") {
-            Answer::error(501, "NotImplemented")
-        } else {
-            stored()
-        }
-    };
-    let server = Server::start(picky).await;
-    let client = server.client();
-    client.send(&put(b"data")).await.expect("stored");
-    client.send(&put(b"more")).await.expect("stored");
-    let heard = server.heard();
-    assert_eq!(heard.len(), 4, "trailer and header both bring the CRC for bytes in memory; then it is known");
-    assert_eq!(heard[2].header("content-md5"), digest::base64(&digest::md5(b"data")));
-    assert_eq!(heard[3].header("content-md5"), digest::base64(&digest::md5(b"more")));
-}
-
-#[tokio::test]
-async fn a_refusal_that_is_not_about_checksums_changes_nothing() {
-    let server = Server::answering([
-        Answer::error(400, "InvalidArgument"),
-        Answer::error(400, "InvalidArgument"),
-        Answer::error(400, "InvalidArgument"),
-        Answer::error(400, "InvalidArgument"),
-        stored(),
-    ])
-    .await;
-    let client = server.client();
-    assert_eq!(client.send(&put(b"data")).await.expect_err("refused").kind(), ErrorKind::Invalid);
-    client.send(&put(b"data")).await.expect("stored");
-    assert!(server.heard().last().expect("one").headers.contains_key("x-amz-checksum-crc64nvme"));
-}
-
-struct Counted(Bytes, AtomicU32);
-
-impl BodySource for Counted {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-    fn open(&self) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<Bytes>> + Send>> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        let pieces: Vec<_> = self.0.chunks(3).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        Box::pin(futures_util::stream::iter(pieces))
-    }
-}
-
-fn sourced(data: &'static [u8]) -> (PutObject, Arc<Counted>) {
-    let source = Arc::new(Counted(Bytes::from_static(data), AtomicU32::new(0)));
-    (PutObject { body: Body::Source(source.clone()), ..put(b"") }, source)
-}
-
-#[tokio::test]
-async fn a_source_is_read_once_with_its_checksum_behind_it() {
-    let crc = digest::base64(&digest::crc64nvme(b"0123456789").to_be_bytes());
-    let server = Server::answering([Answer::new(200, &[("x-amz-checksum-crc64nvme", &crc)], "")]).await;
-    let client = server.client();
-    let (put, source) = sourced(b"0123456789");
-    client.send(&put).await.expect("stored");
-    assert_eq!(source.1.load(Ordering::SeqCst), 1);
-    let heard = &server.heard()[0];
-    assert_eq!(heard.header("content-encoding"), "aws-chunked");
-    assert_eq!(heard.header("x-amz-decoded-content-length"), "10");
-    assert_eq!(heard.header("x-amz-content-sha256"), "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
-    let text = String::from_utf8_lossy(&heard.body).into_owned();
-    assert!(
-        text.starts_with("a;chunk-signature=") && text.contains("\r\n0123456789\r\n0;chunk-signature="),
-        "{text}"
-    );
-    assert!(text.contains(&format!("x-amz-checksum-crc64nvme:{crc}\r\nx-amz-trailer-signature:")), "{text}");
-}
-
-#[tokio::test]
-async fn unsigned_payloads_have_unsigned_chunks() {
-    let crc = digest::base64(&digest::crc64nvme(b"0123456789").to_be_bytes());
-    let server = Server::answering([Answer::new(200, &[("x-amz-checksum-crc64nvme", &crc)], "")]).await;
-    let client =
-        Client::new(Config { payload_signing: PayloadSigning::Never, ..server.config() }).expect("a client");
-    client.send(&sourced(b"0123456789").0).await.expect("stored");
-    client.send(&put(b"data")).await.expect_err("another checksum is echoed");
-    let heard = server.heard();
-    assert_eq!(heard[0].header("x-amz-content-sha256"), "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
-    assert_eq!(
-        heard[0].body,
-        format!("a\r\n0123456789\r\n0\r\nx-amz-checksum-crc64nvme:{crc}\r\n\r\n").as_bytes()
-    );
-    assert_eq!(heard[1].header("x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
-}
-
-#[tokio::test]
-async fn a_store_that_takes_frames_for_data_is_not_given_any_more() {
-    let server = Server::answering([stored()]).await;
-    let client = server.client();
-    let (put, _) = sourced(b"0123456789");
-    client.send(&put).await.expect("stored");
-    client.send(&put).await.expect("stored");
-    let heard = server.heard();
-    assert_eq!(heard.len(), 3);
-    assert_eq!(heard[0].header("content-encoding"), "aws-chunked");
-    assert_eq!(
-        (heard[1].body.as_slice(), heard[2].body.as_slice()),
-        (&b"0123456789"[..], &b"0123456789"[..])
-    );
-}
-
-#[tokio::test]
-async fn documents_that_need_it_bring_an_md5() {
-    let server = Server::answering([Answer::new(200, &[], "<DeleteResult/>")]).await;
-    let client =
-        Client::new(Config { checksum_mode: ChecksumMode::None, ..server.config() }).expect("a client");
-    let delete = DeleteObjects {
-        bucket: "bucket".to_owned(),
-        keys: vec![("k".to_owned(), None)],
-        ..DeleteObjects::default()
-    };
-    client.send(&delete).await.expect("deleted");
-    let heard = &server.heard()[0];
-    assert_eq!(heard.header("content-md5"), digest::base64(&digest::md5(&heard.body)));
-}
-
-#[tokio::test]
-async fn a_source_that_fails_is_not_the_stores_fault() {
-    struct Broken;
-    impl BodySource for Broken {
-        fn len(&self) -> u64 {
-            10
-        }
-        fn open(&self) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<Bytes>> + Send>> {
-            Box::pin(futures_util::stream::iter([Err(std::io::Error::other("disk on fire"))]))
-        }
-    }
-    let server = Server::answering([stored()]).await;
-    let put = PutObject { body: Body::Source(Arc::new(Broken)), ..put(b"") };
-    let error = server.client().send(&put).await.expect_err("no data");
-    assert_eq!(error.kind(), ErrorKind::Source);
-    assert!(error.to_string().contains("disk on fire"), "{error}");
-}
-
-#[tokio::test]
-async fn s3_02_the_right_region_is_learnt_from_a_refusal_and_kept() {
-    let wrong_region = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
-    for refusal in [
-        Answer::new(301, &[("x-amz-bucket-region", "eu-west-3")], ""),
-        Answer::new(400, &[], wrong_region),
-        Answer::new(307, &[("location", "http://bucket.s3-eu-west-3.amazonaws.com/key")], ""),
-        Answer::new(400, &[("x-amz-bucket-region", "eu-west-3")], ""),
-    ] {
-        let server = Server::answering([refusal.clone(), Answer::object("x")]).await;
-        let client = server.client();
-        read(&client, &get("key")).await.unwrap_or_else(|error| panic!("{refusal:?}: {error}"));
-        read(&client, &get("key")).await.expect("again");
-        let heard = server.heard();
-        assert_eq!(heard.len(), 3);
-        assert!(heard[0].header("authorization").contains("/us-east-1/s3/"));
-        assert!(heard[1..].iter().all(|heard| heard.header("authorization").contains("/eu-west-3/s3/")));
-    }
-}
-
-#[tokio::test]
-async fn se_02_redirects_to_other_places_are_not_followed() {
-    let trap = Server::answering([Answer::object("gotcha")]).await;
-    for status in [301, 302, 303, 307, 308] {
-        let there = format!("http://{}/bucket/key", trap.address);
-        let server = Server::answering([Answer::new(status, &[("location", &there)], "")]).await;
-        let error = read(&server.client(), &get("key")).await.expect_err("not followed");
-        assert_eq!((error.kind(), server.heard().len()), (ErrorKind::Redirect, 1));
-    }
-    let port = trap.address.port();
-    for there in ["http://169.254.169.254/latest", "file:///etc/passwd", "//127.0.0.1", "http:", "\u{1f980}"]
-    {
-        let there = there.replace("127.0.0.1", &format!("127.0.0.1:{port}"));
-        let server = Server::answering([Answer::new(307, &[("location", &there)], "")]).await;
-        let secret = "canary-secret-of-32-bytes-length";
-        let keyed =
-            crate::s3::ops::With::new(get("key")).header("x-amz-server-side-encryption-customer-key", secret);
-        let error = server.client().send(&keyed.expect("a header")).await.err().expect("not followed");
-        assert_eq!((error.kind(), server.heard().len()), (ErrorKind::Redirect, 1), "{there}: {error}");
-        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
-    }
-    let server = Server::answering([Answer::new(301, &[("x-amz-bucket-region", "eu-west-3")], "")]).await;
-    read(&server.client(), &get("key")).await.expect_err("a loop");
-    assert_eq!(server.heard().len(), 2, "followed once");
-    assert!(trap.heard().is_empty(), "nothing reached the trap");
-}
-
-#[tokio::test]
-async fn dl_23_a_clock_that_is_wrong_or_jumps_is_corrected_from_the_reply() {
-    let server_time = timestamp::parse_rfc3339("2026-05-01T12:00:00Z").expect("a time");
-    for minutes in [-20i64, 20] {
-        let refuse = move |_: usize, heard: &Heard| {
-            let date = timestamp::http_date(server_time);
-            if heard.header("x-amz-date").starts_with("20260501T1200") {
-                Answer::new(200, &[("date", &date), ("etag", "\"e\"")], "x")
-            } else {
-                let document = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
-                Answer::new(403, &[("date", &date)], document)
-            }
-        };
-        let server = Server::start(refuse).await;
-        let off = Duration::from_secs(60 * minutes.unsigned_abs());
-        let ours = if minutes < 0 { server_time - off } else { server_time + off };
-        let clock = Clock::manual_at(ours);
-        let client = Client::new(Config { clock: clock.clone(), ..server.config() }).expect("a client");
-        read(&client, &get("key")).await.expect("corrected");
-        read(&client, &get("key")).await.expect("and kept");
-        assert_eq!(server.heard().len(), 3);
-        // It is set while we are at it.
-        clock.advance(Duration::from_secs(40 * 60));
-        read(&client, &get("key")).await.expect("corrected again");
-        assert_eq!(server.heard().len(), 5);
-        client.send(&put(b"data")).await.expect("and kept");
-        assert_eq!(server.heard().len(), 6);
-    }
-}
-
-struct Numbered(AtomicU32);
-
-impl Source for Numbered {
-    fn fetch(&self) -> Fetching<'_> {
-        let number = self.0.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async move {
-            Ok(Credentials {
-                session_token: Some(Secret::new(format!("token{number}"))),
-                ..Credentials::new(format!("key{number}"), Secret::new("s"))
-            })
-        })
-    }
-}
-
-#[tokio::test]
-async fn an_expired_token_is_renewed_once() {
-    for answer in [Answer::error(400, "ExpiredToken"), Answer::error(400, "TokenRefreshRequired")] {
-        let expired = move |_: usize, heard: &Heard| {
-            if heard.header("x-amz-security-token") == "token0" {
-                answer.clone()
-            } else {
-                Answer::object("x")
-            }
-        };
-        let server = Server::start(expired).await;
-        let credentials = Provider::from_source(Numbered(AtomicU32::new(0)), Clock::system());
-        let client = Client::new(Config { credentials, ..server.config() }).expect("a client");
-        read(&client, &get("key")).await.expect("renewed");
-        assert_eq!(server.heard().len(), 2);
-    }
-    let server = Server::answering([Answer::error(400, "ExpiredToken")]).await;
-    let error = read(&server.client(), &get("key")).await.expect_err("fixed keys");
-    assert_eq!((error.kind(), server.heard().len()), (ErrorKind::Credentials, 1));
-}
-
-#[tokio::test]
-async fn a_store_that_asks_to_slow_down_is_slowed_down_to() {
-    let server = Server::start(|index, _| {
-        if index < 40 { Answer::error(503, "SlowDown") } else { Answer::new(200, &[("etag", "\"e\"")], "") }
-    })
-    .await;
-    let mut config = server.config();
-    config.deadlines.total_without_progress = Duration::from_secs(30);
-    let client = Client::new(config).expect("a client");
-    let (delete, many) = (head("key"), futures_util::future::join_all);
-    let results = many((0..16).map(|_| client.send(&delete))).await;
-    assert!(results.iter().all(Result::is_ok), "no error reaches the caller");
-    assert!(client.rate().is_some(), "the rate is limited");
-    assert!(client.stats().throttled >= 40);
-}
-
-#[tokio::test]
 async fn se_07_hostile_replies_end_soon_and_small() {
     let bomb = "<?xml version=\"1.0\"?><!DOCTYPE b [<!ENTITY a \"aaaa\">]><Error><Code>&a;</Code></Error>";
     let deep = "<Error>".repeat(100_000);
@@ -655,57 +371,6 @@ async fn presigned_urls_are_complete() {
     assert!(url.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/a%20b?X-Amz-Algorithm="), "{url}");
     assert!(url.contains("&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature="), "{url}");
     assert!(client.presign(&get("k"), Duration::from_secs(8 * 24 * 3600)).await.is_err());
-}
-
-#[tokio::test]
-async fn an_answer_before_the_end_of_the_body_is_heard() {
-    let server = Server::answering([Answer::error(412, "PreconditionFailed").early()]).await;
-    let create = PutObject {
-        condition: WriteCondition::Absent,
-        body: Body::Bytes(Bytes::from(vec![0; 64 << 20])),
-        ..put(b"")
-    };
-    let error = server.client().send(&create).await.expect_err("exists");
-    assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::PreconditionFailed, false), "{error}");
-}
-
-/// 4 MiB whose every piece keeps the sender busy for a while, as a slow disk does.
-struct Slow;
-
-impl BodySource for Slow {
-    fn len(&self) -> u64 {
-        64 << 16
-    }
-    fn open(&self) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<Bytes>> + Send>> {
-        Box::pin(futures_util::stream::iter((0..64).map(|_| {
-            std::thread::sleep(Duration::from_millis(2));
-            Ok(Bytes::from(vec![0; 1 << 16]))
-        })))
-    }
-}
-
-async fn put_slowly(server: &Server) -> Result<Stored, Error> {
-    let config = Config { checksum_mode: ChecksumMode::Header, ..server.config() };
-    let put = PutObject { body: Body::Source(Arc::new(Slow)), ..put(b"") };
-    Client::new(config).expect("a client").send(&put).await
-}
-
-/// Without that, a refusal of a large body would be a broken connection, tried again for a minute.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_of_a_store_that_hangs_up_on_the_body_is_heard() {
-    let server = Server::answering([Answer::error(403, "AccessDenied").rude()]).await;
-    for _ in 0..10 {
-        let error = put_slowly(&server).await.expect_err("denied");
-        assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Denied, false), "{error}");
-    }
-    assert_eq!(server.heard().len(), 10, "none of them was tried again");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_hangs_up_on_the_body_without_a_word_is_asked_again_at_once() {
-    let server = Server::answering([Answer::raw("").rude(), stored()]).await;
-    put_slowly(&server).await.expect("stored by the second attempt");
-    assert_eq!(server.heard().len(), 2);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::s3::credentials::fuzz as sources;
 use crate::s3::endpoint::arn::Arn;
 use crate::s3::endpoint::{self, Endpoint, Purpose};
 use crate::s3::names;
+use crate::s3::ops::headers::{decode_metadata, encode_metadata};
 use crate::s3::post::PostPolicy;
 use crate::s3::sign::key::KeyCache;
 use crate::s3::sign::{Scheme, Signer, presign};
@@ -34,6 +35,7 @@ static KINDS: &[(&str, Check)] = &[
     ("arn", arn),
     ("date", date),
     ("etag", etag),
+    ("metadata", metadata),
     ("name", name),
     ("policy", policy),
     ("presign", presigned),
@@ -86,6 +88,21 @@ fn etag(text: &str) {
     let etag = ETag::parse(text);
     if !etag.0.is_empty() && !etag.0.contains('"') {
         assert_eq!(ETag::parse(&etag.quoted()), etag);
+    }
+}
+
+/// The text that a header stands for can be sent, and is then read as the same.
+fn metadata(header: &str) {
+    let read = |header: &str| {
+        let header = http::HeaderValue::from_bytes(header.as_bytes()).ok()?;
+        let headers = http::HeaderMap::from_iter([(http::HeaderName::from_static("x-amz-meta-a"), header)]);
+        decode_metadata(&headers).remove("a")
+    };
+    let Some(text) = read(header) else { return };
+    let mut sent = http::HeaderMap::new();
+    encode_metadata(&[("a".to_owned(), text.clone())].into(), &mut sent).expect("what was read can be sent");
+    if !text.is_ascii() {
+        assert_eq!(decode_metadata(&sent).remove("a"), Some(text), "{header:?}");
     }
 }
 

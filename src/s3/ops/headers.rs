@@ -233,7 +233,7 @@ fn without_chunking(encoding: String) -> Option<String> {
     Some(kept.join(",")).filter(|kept| !kept.is_empty())
 }
 
-pub(super) fn encode_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Result<()> {
+pub(in crate::s3) fn encode_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Result<()> {
     metadata.iter().try_for_each(|(name, value)| {
         let header = HeaderName::try_from(format!("{METADATA_PREFIX}{name}")).map_err(|_| {
             Error::invalid(format!(
@@ -244,7 +244,7 @@ pub(super) fn encode_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> R
     })
 }
 
-fn decode_metadata(headers: &HeaderMap) -> Metadata {
+pub(in crate::s3) fn decode_metadata(headers: &HeaderMap) -> Metadata {
     let mut metadata = Metadata::new();
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix(METADATA_PREFIX) else { continue };

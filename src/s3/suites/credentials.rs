@@ -1,4 +1,7 @@
 //! Which keys botocore finds in an environment, in files and at services, and where it finds a fault.
+//!
+//! Not among them: when keys are renewed, which the tests of `credentials` count by themselves. There botocore gives no
+//! more keys once their last minutes have begun and the renewal fails; here those that still live go on.
 
 use std::collections::BTreeMap;
 
