@@ -11,7 +11,7 @@ use holdfs::embedded::faults::{Action, Faults, Rule, When};
 use holdfs::s3::ops::{ListMultipartUploads, ListParts};
 use tempfile::TempDir;
 
-use super::typed::{Ran, lines, path, send, until};
+use super::typed::{Ran, has_unnamed, lines, path, send, until};
 use crate::mounted::harness::{Bucket, Store, noise};
 
 /// Three parts, or three ranges.
@@ -196,14 +196,6 @@ fn a_download_that_is_killed_leaves_nothing() {
         assert_eq!(names(folder.path()), ["file"]);
         fs::write(&file, "other").unwrap();
     }
-}
-
-/// Whether a process has bytes in a file of this folder that has no name.
-fn has_unnamed(child: &Child, folder: &Path) -> bool {
-    let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
-    let here = |file: &Path| file.starts_with(folder) && file.to_string_lossy().ends_with(" (deleted)");
-    let mut unnamed = open.map(|entry| entry.path()).filter(|fd| fs::read_link(fd).is_ok_and(|to| here(&to)));
-    unnamed.any(|fd| fs::metadata(fd).is_ok_and(|file| file.len() > 0))
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Commands of the program as people type them, and what they answer.
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -75,4 +77,12 @@ pub fn send(child: &Child, signal: i32) {
     let pid = i32::try_from(child.id()).unwrap();
     // SAFETY: takes plain numbers; the child has not been waited for, so its id is its own.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+/// Whether a process has bytes in a file of this folder that has no name.
+pub fn has_unnamed(child: &Child, folder: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
+    let here = |file: &Path| file.starts_with(folder) && file.to_string_lossy().ends_with(" (deleted)");
+    let mut unnamed = open.map(|entry| entry.path()).filter(|fd| fs::read_link(fd).is_ok_and(|to| here(&to)));
+    unnamed.any(|fd| fs::metadata(fd).is_ok_and(|file| file.len() > 0))
 }
