@@ -25,9 +25,9 @@ struct Run {
     bytes: Vec<u8>,
 }
 
-/// ASCII as it is; other text in words of whole characters.
+/// ASCII as it is, unless it reads as such words; other text in words of whole characters.
 pub(super) fn encode(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
+    if text.is_ascii() && decode(text) == text {
         return Cow::Borrowed(text);
     }
     let (mut words, mut rest) = (Vec::new(), text);
@@ -187,6 +187,7 @@ mod tests {
     fn words_are_no_longer_than_the_rfc_allows_and_hold_whole_characters() {
         assert_eq!(encode("plain"), "plain");
         assert_eq!(encode("Jürgen"), "=?UTF-8?B?SsO8cmdlbg==?=");
+        assert_eq!(decode(&encode("is =?UTF-8?Q?a?=")), "is =?UTF-8?Q?a?=");
         let text = "日本語 ".repeat(40);
         let header = encode(&text);
         let words: Vec<&str> = header.split(' ').collect();
