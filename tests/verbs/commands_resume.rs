@@ -11,7 +11,7 @@ use holdfs::embedded::faults::{Action, Faults, Rule, When};
 use holdfs::s3::ops::{ListMultipartUploads, ListParts};
 use tempfile::TempDir;
 
-use super::typed::{Ran, has_unnamed, lines, path, send, until};
+use super::typed::{Ran, lines, path, send, until, writes_below};
 use crate::mounted::harness::{Bucket, Store, noise};
 
 /// Three parts, or three ranges.
@@ -186,7 +186,7 @@ fn a_download_that_is_killed_leaves_nothing() {
     for there in [&[][..], &["file"]] {
         faults(&store).add(Rule::new(Action::Stall { at: 1 << 20 }).on("GetObject"));
         let child = started(&store, &get);
-        until("a file without a name", || has_unnamed(&child, folder.path()));
+        until("a file that is being written", || writes_below(&child, folder.path()));
         assert_eq!(names(folder.path()), there);
         killed(child);
         assert_eq!(names(folder.path()), there, "nothing is beside it");

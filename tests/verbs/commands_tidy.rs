@@ -11,7 +11,7 @@ use holdfs::embedded::faults::{Action, Rule, When};
 use holdfs::s3::ops::ListMultipartUploads;
 
 use super::holds_or_lacks;
-use super::typed::{Ran, has_unnamed, holdfs, holdfs_with, json, lines, path, send, until};
+use super::typed::{Ran, holdfs, holdfs_with, json, lines, path, send, until, writes_below};
 use crate::mounted::harness::{Bucket, Store, noise};
 
 fn start(store: &Store, arguments: &[&str]) -> Child {
@@ -95,7 +95,7 @@ fn an_interrupted_download_leaves_no_file() {
             let names = std::fs::read_dir(folder.path()).unwrap().chain(below).flatten();
             names.filter(|entry| entry.path().is_file()).count()
         };
-        until("bytes of a file", || [folder.path(), &all].iter().any(|folder| has_unnamed(&child, folder)));
+        until("a file that is being written", || writes_below(&child, folder.path()));
         interrupt(&child);
         let ran = end(child, Duration::from_secs(8));
         assert_eq!(ran.status, 1);

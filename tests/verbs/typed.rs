@@ -79,10 +79,11 @@ pub fn send(child: &Child, signal: i32) {
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
-/// Whether a process has bytes in a file of this folder that has no name.
-pub fn has_unnamed(child: &Child, folder: &Path) -> bool {
-    let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
-    let here = |file: &Path| file.starts_with(folder) && file.to_string_lossy().ends_with(" (deleted)");
-    let mut unnamed = open.map(|entry| entry.path()).filter(|fd| fs::read_link(fd).is_ok_and(|to| here(&to)));
-    unnamed.any(|fd| fs::metadata(fd).is_ok_and(|file| file.len() > 0))
+/// Whether a process has bytes in a file below this folder, be it one without a name.
+pub fn writes_below(process: &Child, folder: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", process.id())).into_iter().flatten().flatten();
+    let mut here = open
+        .map(|entry| entry.path())
+        .filter(|fd| fs::read_link(fd).is_ok_and(|file| file.starts_with(folder)));
+    here.any(|fd| fs::metadata(fd).is_ok_and(|file| file.is_file() && file.len() > 0))
 }
