@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::{self, Assignment, DEFINITIONS, Definition, Group, Options, Source};
-use crate::s3::Client;
+use crate::s3::{self, Client};
 
 use super::{Failure, Outcome};
+
+/// What one read of a connection takes: 1 MiB is a tenth less CPU for a large download than 400 KiB; 4 MiB fall out of the
+/// caches and are worse than both.
+const RECEIVE_BYTES: usize = 1 << 20;
 
 /// `--endpoint`, `--region`, `--profile` …: `#[command(flatten)]` it into a command that talks to a store.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +45,8 @@ impl MountArgs {
 
 /// A client for the store that the options name.
 pub fn client(options: &Options) -> Outcome<Client> {
-    Ok(Client::new(options.store.client_config())?)
+    let config = s3::Config { receive_bytes: RECEIVE_BYTES, ..options.store.client_config() };
+    Ok(Client::new(config)?)
 }
 
 impl Given {

@@ -22,6 +22,8 @@ use crate::s3::{Config, Deadlines, Error, ErrorKind, Proxy};
 const IDLE_MAX: Duration = Duration::from_secs(15);
 /// Metadata of 2 KiB can be some hundred headers.
 const HEADERS_MAX: usize = 512;
+/// hyper takes no less.
+const RECEIVE_BYTES_MIN: usize = 8 << 10;
 
 pub struct HttpTransport {
     client: legacy::Client<Connector, Outgoing>,
@@ -41,6 +43,7 @@ impl HttpTransport {
             .pool_idle_timeout(IDLE_MAX)
             .pool_max_idle_per_host(config.pool_size)
             .http1_max_headers(HEADERS_MAX)
+            .http1_max_buf_size(config.receive_bytes.max(RECEIVE_BYTES_MIN))
             .build(connector);
         Ok(Self { client, proxy })
     }
