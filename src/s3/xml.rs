@@ -24,6 +24,9 @@ use crate::s3::{Error, ErrorKind, Result};
 /// The deepest document of S3 (replication) has 8 levels.
 const DEPTH_MAX: usize = 32;
 
+/// Memory taken at once for text with references, which comes in pieces.
+const REFERRING_BYTES: usize = 40;
+
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// The root of a listing of keys.
 const LISTING: &str = "ListBucketResult";
@@ -98,7 +101,12 @@ impl<'x> Reader<'x> {
             match self.event()? {
                 Event::Text(piece) => append(&mut text, piece.into_inner()),
                 Event::CData(piece) => append(&mut text, piece.into_inner()),
-                Event::GeneralRef(reference) => text.to_mut().push(resolve(&reference)?),
+                Event::GeneralRef(reference) => {
+                    let text = text.to_mut();
+                    // An ETag with its quotes, mostly.
+                    text.reserve(REFERRING_BYTES);
+                    text.push(resolve(&reference)?);
+                }
                 Event::Start(_) => self.close_to(inside)?,
                 Event::End(_) => return Ok(text),
                 _ => {}

@@ -54,8 +54,9 @@ pub(super) fn url_decoded(text: &str) -> Result<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }
-    let blanks = text.replace('+', " ");
-    let decoded: Vec<u8> = percent_decode(blanks.as_bytes()).collect();
+    let blanks = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    let mut decoded = Vec::with_capacity(blanks.len());
+    decoded.extend(percent_decode(blanks.as_bytes()));
     String::from_utf8(decoded)
         .map(Cow::Owned)
         .map_err(|_| Error::decode(format!("The listing has a key that is not UTF-8: {text:?}.")))
