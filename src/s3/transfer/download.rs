@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::task::JoinSet;
 
@@ -47,7 +47,7 @@ pub async fn download<S: Sink>(
     in_parallel(pieces, tuning.parallel, fetch).try_collect().await
 }
 
-/// `range` of exactly `object` in order; holds up to `tuning.parallel` pieces of `tuning.part_bytes` in memory.
+/// `range` of exactly `object` in order and in pieces of `tuning.part_bytes`; holds up to `tuning.parallel` of them in memory.
 pub fn read(
     client: &Client,
     tuning: &Tuning,
@@ -60,17 +60,18 @@ pub fn read(
     let fetch = move |piece: ByteRange| {
         let (source, meter) = (source.clone(), meter.clone());
         on_task(async move {
-            let mut frames = Vec::new();
-            let keep = |_, bytes: Bytes| {
+            let mut whole = BytesMut::with_capacity(piece.len() as usize);
+            // Copied: a frame of a few hundred bytes keeps the whole of the buffer that it was received in.
+            let append = |_, bytes: Bytes| {
                 meter.add(bytes.len() as u64);
-                frames.push(Ok(bytes));
+                whole.extend_from_slice(&bytes);
                 Ok(())
             };
-            source.fetch(piece, keep).await?;
-            Ok(stream::iter(frames))
+            source.fetch(piece, append).await?;
+            Ok(whole.freeze())
         })
     };
-    stream::iter(cut(range, tuning.part_bytes)).map(fetch).buffered(tuning.parallel.max(1)).try_flatten()
+    stream::iter(cut(range, tuning.part_bytes)).map(fetch).buffered(tuning.parallel.max(1))
 }
 
 /// Runs `work` as a task that ends with this future: pieces are then received, checked and written by as many threads
